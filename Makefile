@@ -1,0 +1,68 @@
+# Everything that can be done with the project. `make help` lists it.
+
+PYTHON ?= python3.11
+VENV := .venv
+LOCAL_AWS_VENV := .venv-local-aws
+UV := $(VENV)/bin/uv
+RUN := PYTHONPATH=include:plugins $(VENV)/bin/python
+CODE := dags plugins include tests bench
+USERS ?= 60
+# Without bytecode every process of Airflow starts in twice the time.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help setup demo up down test test-unit check format bench lock clean
+
+help:  ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1 — /p' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready $(LOCAL_AWS_VENV)/.ready  ## Install what everything below needs (they do it themselves)
+
+$(UV):
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 to 3.13 is needed: make PYTHON=/path/to/python3.x …"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+
+$(VENV)/.ready: requirements.lock | $(UV)
+	$(UV) pip install --quiet --compile-bytecode --python $(VENV)/bin/python --requirements requirements.lock
+	@touch $@
+
+$(LOCAL_AWS_VENV)/.ready: include/local_aws/requirements.txt | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(VENV)/bin/python $(LOCAL_AWS_VENV)
+	$(UV) pip install --quiet --compile-bytecode --python $(LOCAL_AWS_VENV)/bin/python --requirements $<
+	@touch $@
+
+demo: setup  ## Import users end to end and show it (USERS=60; AWS_ENDPOINT_URL=… for an AWS of your own)
+	@$(if $(AWS_ENDPOINT_URL),AWS_ENDPOINT_URL=$(AWS_ENDPOINT_URL)) $(RUN) -m demo --users $(USERS) $(if $(AWS_ENDPOINT_URL),--environment)
+
+up: setup  ## Start local AWS and Airflow, print the UI's address and login, and keep them running
+	@$(RUN) -m demo.up
+
+down: setup  ## Stop what `make up` started
+	@$(RUN) -m demo.down
+
+test: setup  ## Run all tests, real Airflow included
+	$(VENV)/bin/python -m pytest
+
+test-unit: setup  ## Run the tests that need no Airflow (a minute)
+	$(VENV)/bin/python -m pytest -m "not airflow and not cluster"
+
+check: setup  ## Lint, format, types and the rules of the house
+	$(VENV)/bin/ruff check $(CODE)
+	$(VENV)/bin/ruff format --check $(CODE)
+	$(VENV)/bin/mypy
+	cd plugins && ../$(VENV)/bin/lint-imports --config ../pyproject.toml
+	$(VENV)/bin/python tests/house_rules.py
+
+format: setup  ## Format the code
+	$(VENV)/bin/ruff check --fix $(CODE)
+	$(VENV)/bin/ruff format $(CODE)
+
+bench: setup  ## Measure 1,000 users against the loops that people write instead (about 20 minutes)
+	@$(RUN) -m bench
+
+lock: setup  ## Pin everything anew from requirements.txt and requirements-dev.in
+	$(UV) pip compile --quiet --universal --python-version 3.11 --no-strip-extras --no-header --no-emit-index-url \
+		requirements.txt requirements-dev.in --output-file requirements.lock
+
+clean:  ## Remove what was installed and built
+	rm -rf $(VENV) $(LOCAL_AWS_VENV) build .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
