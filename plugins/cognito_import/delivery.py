@@ -1,0 +1,130 @@
+"""From a run folder to a report in the administrator's mailbox, and the verdict on the run."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import tempfile
+from bisect import bisect
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from cognito_import import link, mail, report
+from cognito_import.errors import IncompleteRunError
+from cognito_import.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_ses.client import SESClient
+
+    from cognito_import.run_folder import Manifest, RunFolder
+    from cognito_import.settings import Settings
+
+_ENDED_EARLY: Final = "The engine ended before this user's turn. Import the address again."
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A report that went out: its counts, the CSV's key, when its link ends (ISO 8601), and SES's id of the mail."""
+
+    counts: dict[str, Any]
+    unfinished: int
+    csv_key: str
+    link_ends: str
+    message_id: str
+
+
+def all_outcomes(folder: RunFolder, manifest: Manifest) -> Iterator[Outcome]:
+    """One outcome for every user of the request, in its order; what no worker told is `NotAttempted`, with the reason."""
+    known = folder.known()
+    starts = [batch.first for batch in manifest.batches]
+
+    def missing(row: int, useremail: str) -> Outcome:
+        if row in known.pending:
+            return known.pending[row]
+        if starts:
+            reason = known.stopped.get(manifest.batches[bisect(starts, row) - 1].number)
+        else:
+            reason = next(iter(known.stopped.values()), None)
+        return Outcome.not_attempted(row, useremail, reason or _ENDED_EARLY)
+
+    rows = folder.all_rows()
+    upcoming = next(rows, None)
+    for number in range(1, manifest.users + 1):
+        if upcoming is not None and upcoming.row == number:
+            yield known.outcomes.get(number) or missing(number, upcoming.useremail)
+            upcoming = next(rows, None)
+        else:
+            yield known.outcomes[number]
+
+
+def deliver(  # noqa: PLR0913 - all that a report depends on
+    folder: RunFolder,
+    settings: Settings,
+    s3: S3Client,
+    ses: SESClient,
+    *,
+    credentials_end: datetime | None,
+    now: datetime,
+    note: str = "",
+) -> Delivery:
+    """Write the CSV, store and sign it, and mail the link.
+
+    A run whose outcomes have been reported is not reported twice: running this again mails only what is new, other
+    outcomes or a link in place of one that has ended. `now` has a time zone; `note` says what befell the engine.
+    Raises ReportError and RunFolderError; touches no user.
+    """
+    manifest = folder.required_manifest()
+    outcomes = list(all_outcomes(folder, manifest))
+    summary = report.summarise(outcomes)
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "report.csv"
+        report.write_csv(outcomes, path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        before = folder.read_report()
+        if before and before["digest"] == digest and datetime.fromisoformat(before["delivery"]["link_ends"]) > now:
+            log.info("These outcomes are reported already, and their link has not ended; mailing nothing.")
+            return Delivery(**before["delivery"])
+        key = report.report_key(manifest.jobtype, folder.run, now, settings.time_zone)
+        link.store(s3, folder.bucket, key, path)
+    signed = link.sign(
+        s3, folder.bucket, key, link_seconds=settings.link_seconds, now=now, credentials_end=credentials_end
+    )
+    composed = mail.compose(
+        summary,
+        signed,
+        jobtype=manifest.jobtype,
+        locale=settings.locale,
+        time_zone=settings.time_zone,
+        now=now,
+        run=folder.run,
+        engine_note=note,
+    )
+    message_id = mail.send(ses, composed, settings.mail_from, manifest.adminemail)
+    delivery = Delivery(summary.as_dict(), summary.unfinished, key, signed.ends.isoformat(), message_id)
+    folder.write_report({"digest": digest, "delivery": _fields(delivery)})
+    log.info("Reported %d users: %s.", summary.total, summary.as_dict())
+    return delivery
+
+
+def _fields(delivery: Delivery) -> dict[str, Any]:
+    return {name: getattr(delivery, name) for name in delivery.__slots__}
+
+
+def verdict(delivery: Delivery | None) -> None:
+    """Raise IncompleteRunError unless the report went out and every user was attempted."""
+    if delivery is None:
+        message = "The report did not go out: look at the task 'report', then clear it. No user is touched again."
+        raise IncompleteRunError(message)
+    if delivery.unfinished:
+        message = (
+            f"{delivery.unfinished:,} of {delivery.counts['total']:,} users were not finished; the report says why. Mend "
+            "the cause, then clear the failed import tasks with all behind them: finished users are not called again."
+        )
+        raise IncompleteRunError(message)

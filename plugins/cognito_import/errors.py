@@ -1,0 +1,86 @@
+"""Every error that the package raises on purpose.
+
+::
+
+    CognitoImportError
+    ├── RequestError        the request cannot be run; no user was touched
+    │   └── SourceError     its `source` cannot be read as users
+    ├── SettingsError       a setting is missing or wrong
+    ├── PreflightError      AWS is not ready for this run; lists everything that is wrong; no user was touched
+    ├── RunFolderError      the run's working files are missing or do not fit together
+    ├── CallsStoppedError   an error that every further user would meet too ended a batch
+    ├── LeaseLostError      another worker has taken the batch over; this one makes no further call
+    ├── ReportError         the report could not be stored, signed or mailed; a retry touches no user
+    └── IncompleteRunError  users were not attempted or the report did not go out: the run is no success
+
+What one user meets is no exception but an :class:`~cognito_import.outcomes.Outcome`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cognito_import.outcomes import Outcome
+
+
+class CognitoImportError(Exception):
+    """The root of the tree: catch it to catch all that this package raises on purpose."""
+
+
+class RequestError(CognitoImportError):
+    """The request cannot be run. Raised before any user is touched."""
+
+
+class SourceError(RequestError):
+    """The object that `source` names cannot be read as users."""
+
+
+class SettingsError(CognitoImportError):
+    """A setting is missing or wrong."""
+
+
+class PreflightError(CognitoImportError):
+    """AWS is not ready for this run.
+
+    `problems` holds one sentence for each thing that is wrong, with what to do about it.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        """Make one message of all `problems`, which are sentences."""
+        self.problems = problems
+        found = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        lines = "".join(f"\n  - {problem}" for problem in problems)
+        super().__init__(f"Preflight found {found}; no user was touched:{lines}")
+
+
+class RunFolderError(CognitoImportError):
+    """The run's working files are missing or do not fit together."""
+
+
+class CallsStoppedError(CognitoImportError):
+    """An error that every further user would meet too ended the calls of a batch.
+
+    `code` and `reason` are the service's. `temporary` tells that the same batch may go on by itself a while later.
+    `pending` is what to report of the user who was under way if nobody finishes it, or None if nothing was done to it.
+    """
+
+    def __init__(self, code: str, reason: str, *, temporary: bool = False) -> None:
+        """Take the error code and the service's message."""
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
+        self.temporary = temporary
+        self.pending: Outcome | None = None
+
+
+class LeaseLostError(CognitoImportError):
+    """Another worker has taken the batch over, so this one makes no further call."""
+
+
+class ReportError(CognitoImportError):
+    """The report could not be stored, signed or mailed. A retry touches no user."""
+
+
+class IncompleteRunError(CognitoImportError):
+    """Users were not attempted, or the report did not go out."""

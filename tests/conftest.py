@@ -1,0 +1,54 @@
+"""Local AWS for the tests of the core: one process for all, a user pool and a bucket for each."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from cognito_import.settings import Settings
+from demo.ground import Ground
+from local_aws.process import LocalAws
+
+
+@pytest.fixture(scope="session")
+def local_aws_process() -> Iterator[LocalAws]:
+    """One process for the whole session: starting it takes longer than most tests."""
+    with LocalAws(latency=0.0) as aws:
+        yield aws
+
+
+@pytest.fixture
+def local_aws(local_aws_process: LocalAws, monkeypatch: pytest.MonkeyPatch) -> LocalAws:
+    """Local AWS without what an earlier test asked of it, and this process's environment set for it."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in local_aws_process.environment().items():
+        monkeypatch.setenv(name, value)
+    local_aws_process.clear_faults()
+    local_aws_process.traffic(0)
+    local_aws_process.reset()
+    return local_aws_process
+
+
+@pytest.fixture
+def ground(local_aws: LocalAws) -> Iterator[Ground]:
+    """A user pool with the group BASIC, a bucket and two identities."""
+    with Ground(admin=f"admin-{secrets.token_hex(4)}@example.com") as ground:
+        local_aws.reset()
+        yield ground
+
+
+@pytest.fixture
+def mails(ground: Ground, local_aws: LocalAws) -> Callable[[], list[dict[str, Any]]]:
+    """Give the mails to this test's administrator."""
+    return lambda: [mail for mail in local_aws.outbox() if ground.admin in mail["To"]]
+
+
+@pytest.fixture
+def settings(ground: Ground) -> Settings:
+    """The settings for `ground`, at a pace that no test waits for."""
+    return Settings.parse(ground.variable(pacing_seconds=0.001))

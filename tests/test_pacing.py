@@ -1,0 +1,55 @@
+"""The pace of one slot."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cognito_import.pacing import Category, Pacer
+
+
+class Time:
+    """A clock that only moves by what sleeps and calls take; sleeps may end early, as real ones do."""
+
+    def __init__(self, early: float = 0.0) -> None:
+        self.now = 100.0
+        self._early = early
+
+    def sleep(self, seconds: float) -> None:
+        self.now += max(seconds - self._early, seconds / 2, 1e-6)
+
+
+CALLS = st.lists(st.tuples(st.sampled_from(list(Category)), st.floats(0, 5)), min_size=1, max_size=60)
+
+
+@given(CALLS, st.floats(0.01, 3), st.floats(0, 0.01))
+def test_two_starts_of_one_category_are_never_closer_than_the_pace(calls, seconds, early):
+    """Whatever the calls take and however the categories mix, start to start is at least the pace."""
+    time = Time(early)
+    pacer = Pacer(seconds, clock=lambda: time.now, sleep=time.sleep)
+    starts: dict[Category, float] = {}
+    for category, duration in calls:
+        pacer.wait(category)
+        assert time.now - starts.get(category, -1e9) >= seconds - 1e-9
+        starts[category] = time.now
+        time.now += duration
+    pacer.settle()
+    assert all(time.now - start >= seconds - 1e-9 for start in starts.values())
+
+
+@given(st.floats(0, 0.9), st.integers(2, 50))
+def test_a_slow_call_costs_no_pace(duration, count):
+    """Calls shorter than the pace start exactly at the pace: it is counted from start to start."""
+    time = Time()
+    pacer = Pacer(1.0, clock=lambda: time.now, sleep=time.sleep)
+    for _ in range(count):
+        pacer.wait(Category.USER_CREATION)
+        time.now += duration
+    assert abs(time.now - (100.0 + (count - 1) + duration)) < 1e-3
+
+
+def test_categories_do_not_wait_for_each_other():
+    """One user's creation and its membership may follow each other at once."""
+    time = Time()
+    pacer = Pacer(1.0, clock=lambda: time.now, sleep=time.sleep)
+    pacer.wait(Category.USER_CREATION)
+    pacer.wait(Category.USER_RESOURCE_UPDATE)
+    assert time.now == 100.0

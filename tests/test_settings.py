@@ -1,0 +1,81 @@
+"""The settings."""
+
+import json
+
+import pytest
+
+from cognito_import.errors import SettingsError
+from cognito_import.settings import _CHECKS, _EXPECTED, Settings
+
+LEAST = {"user_pool_id": "ap-northeast-1_AbC", "report_bucket": "reports", "mail_from": "no-reply@example.com"}
+
+
+def test_the_defaults_are_the_contract():
+    """What a deployment leaves out has the documented default."""
+    settings = Settings.parse(LEAST)
+    assert settings == Settings("ap-northeast-1_AbC", "reports", "no-reply@example.com")
+    assert (settings.default_groups, settings.invite, settings.engine) == (("BASIC",), False, "mapped")
+    assert (settings.slots, settings.pacing_seconds, settings.link_seconds) == (20, 1.0, 129_600)
+    assert (settings.locale, settings.time_zone) == ("ja", "Asia/Tokyo")
+
+
+def test_json_text_and_an_object_are_the_same():
+    """A Variable arrives as text or already decoded."""
+    assert Settings.parse(json.dumps(LEAST)) == Settings.parse(LEAST)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        pytest.param({"user_pool_id": None}, ["'user_pool_id' is missing"], id="missing"),
+        pytest.param({"slot": 3}, ["'slot' is not a setting", "did you mean 'slots'"], id="misspelt"),
+        pytest.param({"slots": 0}, ["'slots' is a number", "1 to 1000"], id="zero-slots"),
+        pytest.param({"slots": True}, ["'slots' is true or false"], id="slots-flag"),
+        pytest.param({"slots": 1.5}, ["'slots' is a number", "whole"], id="half-a-slot"),
+        pytest.param({"pacing_seconds": 0}, ["'pacing_seconds'", "above 0"], id="no-pace"),
+        pytest.param({"pacing_seconds": float("nan")}, ["'pacing_seconds'"], id="nan"),
+        pytest.param({"link_seconds": 604_801}, ["'link_seconds'", "7 days"], id="link-too-long"),
+        pytest.param({"locale": "fr"}, ["'locale'", "'ja' or 'en'"], id="locale"),
+        pytest.param({"time_zone": "Asia/Atlantis"}, ["'time_zone'", "IANA"], id="zone"),
+        pytest.param({"time_zone": "../../etc/passwd"}, ["'time_zone'"], id="zone-path"),
+        pytest.param({"mail_from": "Reports <a@example.com>"}, ["'mail_from'", "SES"], id="display-name"),
+        pytest.param({"default_groups": "BASIC"}, ["'default_groups' is a text", "array"], id="groups-text"),
+        pytest.param({"invite": "yes"}, ["'invite' is a text", "true or false"], id="invite"),
+        pytest.param({"inbox": "https://example.com"}, ["'inbox'", "s3://"], id="inbox"),
+        pytest.param({"state_machine_arn": "arn"}, ["'state_machine_arn'", "ARN"], id="arn"),
+    ],
+)
+def test_a_wrong_setting_is_named(change, words):
+    """The one error names the Variable, the key, the kind of its value and what was expected."""
+    with pytest.raises(SettingsError) as refused:
+        Settings.parse({**LEAST, **change})
+    assert [word for word in ["'cognito_import'", *words] if word not in str(refused.value)] == []
+
+
+def test_everything_wrong_is_said_at_once():
+    """Mending settings one error at a time is nobody's pleasure."""
+    with pytest.raises(SettingsError) as refused:
+        Settings.parse({"slots": 0, "locale": "fr", "odd": 1})
+    assert all(key in str(refused.value) for key in ("slots", "locale", "odd", "user_pool_id", "report_bucket"))
+
+
+@pytest.mark.parametrize("value", ["{not json", "[]", 3, None], ids=["broken", "array", "number", "null"])
+def test_a_variable_is_an_object(value):
+    """Anything but an object is refused."""
+    with pytest.raises(SettingsError, match="expected an object"):
+        Settings.parse(value)
+
+
+def test_the_temporary_password_is_never_shown():
+    """Neither the repr nor an error about any setting holds it, nor does text that is not quite JSON."""
+    secret = "Hunter2-Hunter2"
+    assert secret not in repr(Settings.parse({**LEAST, "temporary_password": secret}))
+    for broken in ({**LEAST, "temporary_password": secret + " "}, '{"temporary_password": "' + secret):
+        with pytest.raises(SettingsError) as refused:
+            Settings.parse(broken)
+        assert secret not in str(refused.value)
+
+
+def test_every_setting_has_a_check_and_an_expectation():
+    """The tables know the fields of the dataclass and no others."""
+    assert set(_CHECKS) == set(_EXPECTED) == set(Settings.__slots__)
