@@ -1,0 +1,209 @@
+"""
+### Import users into an Amazon Cognito user pool
+
+Creates each user, adds it to its groups, and mails the administrator a link to a CSV that says for every address what
+happened and why. All imports together make at most 20 calls a second in each of Cognito's quota categories.
+
+**Start it** with *Trigger* and the form, with `airflow dags trigger cognito_import --conf '…'`, or by
+`POST /api/v2/dags/cognito_import/dagRuns`. A conf to paste:
+
+```json
+{
+  "data": [
+    {"useremail": "user01@example.com"},
+    {"useremail": "user02@example.com", "attributes": {"given_name": "Hanako"}, "groups": ["BASIC", "STAFF"]}
+  ],
+  "adminemail": "admin@example.com"
+}
+```
+
+For more than about a thousand users put a `.csv`, `.json` or `.jsonl` file into S3 and name it instead of `data`:
+
+```json
+{"source": "s3://my-bucket/users.csv", "adminemail": "admin@example.com"}
+```
+
+| task | does | when it fails |
+| --- | --- | --- |
+| `read_request` | checks the request, stores its users in the report bucket | the message names the key; no user was touched; trigger again with a better conf |
+| `preflight` | looks at user pool, groups, bucket, sender, credentials and quota | mend what it lists, then clear it |
+| `import_users` | one task for each batch of users, in the pool `cognito_api` | retries by itself and goes on behind the last finished user |
+| `report` | CSV, link, mail | retries; touches no user |
+| `finish` | gives the run its state | says what is missing |
+
+**A retry or a clear** never calls for a finished user again. After an error that would have met every user (no permission, a
+missing group, Cognito's daily mail limit) the calls stop: mend the cause, then clear the failed `import_users` tasks with
+*Downstream*; a new report is mailed. A changed file needs a new run: a run keeps the users that it read first.
+
+**Success** means that the report went out and every user was attempted. Users who failed for their own reasons, such as an
+address that exists already, are results: look at the CSV.
+
+**Settings** come from the Variable `cognito_import`; see the README.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Param, get_current_context, task
+
+from cognito_import_airflow import Aws, load_settings
+
+RETRIES = 3
+LAST_WORD = "all_done"  # report and finish run whatever became of the engine
+
+
+@task(retries=RETRIES, execution_timeout=timedelta(minutes=30))
+def read_request() -> dict[str, Any]:
+    """Check the request and store its users. Gives the run's name and its counts."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from cognito_import.errors import RequestError, SettingsError
+    from cognito_import.intake import take_in
+    from cognito_import.run_folder import RunFolder, run_name
+
+    dag_run = get_current_context()["dag_run"]
+    try:
+        settings = load_settings()
+        s3 = Aws(settings).s3
+        folder = RunFolder(s3, settings.report_bucket, run_name(dag_run.dag_id, dag_run.run_id))
+        manifest = take_in(dag_run.conf or {}, settings, s3, folder)
+    except (RequestError, SettingsError) as error:
+        raise AirflowFailException(str(error)) from error
+    return {"run": folder.run, "users": manifest.users, "refused": manifest.refused, "engine": manifest.engine}
+
+
+@task(retries=RETRIES, execution_timeout=timedelta(minutes=10))
+def preflight(taken: dict[str, Any]) -> list[dict[str, Any]]:
+    """Check that AWS is ready. Gives the batches to process, as places in the run's file of users."""
+    from dataclasses import asdict
+
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from cognito_import.errors import PreflightError
+    from cognito_import.preflight import Clients, check
+
+    settings, aws, folder = open_run(taken)
+    manifest = folder.required_manifest()
+    try:
+        check(manifest, settings, Clients(aws.cognito, folder.s3, aws.ses), aws.credentials_end())
+    except PreflightError as error:
+        raise AirflowFailException(str(error)) from error
+    return [{"label": batch.label, **asdict(batch)} for batch in manifest.batches]
+
+
+@task(
+    pool="cognito_api",
+    retries=RETRIES,
+    execution_timeout=timedelta(hours=6),
+    map_index_template="{{ task.op_kwargs['batch']['label'] }}",
+)
+def import_users(taken: dict[str, Any], batch: dict[str, Any]) -> dict[str, int]:
+    """Import the users of one batch who are not finished yet. Gives counts."""
+    from dataclasses import asdict
+
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from cognito_import.batches import run_batch
+    from cognito_import.errors import CallsStoppedError
+    from cognito_import.pacing import Pacer
+    from cognito_import.run_folder import Batch
+    from cognito_import.user_pool import UserPool
+
+    settings, aws, folder = open_run(taken)
+    began = folder.required_manifest().began_at
+    pool = UserPool(aws.cognito, settings, Pacer(settings.pacing_seconds), began=began)
+    try:
+        return asdict(run_batch(folder, Batch.from_dict(batch), pool))
+    except CallsStoppedError as stop:
+        if stop.temporary:
+            raise
+        raise AirflowFailException(str(stop)) from stop
+
+
+@task(trigger_rule=LAST_WORD, retries=RETRIES, execution_timeout=timedelta(minutes=30))
+def report(taken: dict[str, Any] | None, batches: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """Mail the administrator what became of every user. Gives counts and the CSV's key."""
+    from dataclasses import asdict
+
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    from cognito_import.delivery import deliver
+
+    if taken is None or batches is None:
+        message = "The run ended before any user was touched: there is nothing to report."
+        raise AirflowSkipException(message)
+    settings, aws, folder = open_run(taken)
+    end = aws.credentials_end()
+    return asdict(deliver(folder, settings, folder.s3, aws.ses, credentials_end=end, now=datetime.now(UTC)))
+
+
+@task(trigger_rule=LAST_WORD, execution_timeout=timedelta(minutes=5))
+def finish(delivery: dict[str, Any] | None) -> None:
+    """Fail the run unless the report went out and every user was attempted."""
+    from cognito_import.delivery import Delivery, verdict
+
+    verdict(None if delivery is None else Delivery(**delivery))
+
+
+def open_run(taken: dict[str, Any]) -> tuple[Any, Aws, Any]:
+    """The settings, the clients and the run folder of what `read_request` gave."""
+    from cognito_import.run_folder import RunFolder
+
+    settings = load_settings()
+    aws = Aws(settings)
+    return settings, aws, RunFolder(aws.s3, settings.report_bucket, taken["run"])
+
+
+with DAG(
+    dag_id="cognito_import",
+    description="Import users into an Amazon Cognito user pool and mail a report of every one",
+    doc_md=__doc__,
+    schedule=None,
+    catchup=False,
+    tags=["cognito"],
+    default_args={"owner": "cognito-import", "retry_delay": timedelta(seconds=20)},
+    # Airflow's default of 16 would leave slots of the pool idle, and several runs may share them.
+    max_active_tasks=64,
+    dagrun_timeout=timedelta(days=2),
+    render_template_as_native_obj=False,
+    params={
+        "adminemail": Param(
+            None,
+            type=["null", "string"],
+            title="Administrator",
+            description="The address that gets the report. Required.",
+        ),
+        "data": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "object"},
+            title="Users",
+            description='An array of objects such as {"useremail": "user01@example.com"}; `attributes` and `groups` are '
+            "optional. Either this or *Source*.",
+        ),
+        "source": Param(
+            None,
+            type=["null", "string"],
+            title="Source",
+            description="The s3://bucket/key of a .csv, .json or .jsonl file with the same fields (CSV: a header row).",
+        ),
+        "jobtype": Param(
+            "import", type="string", enum=["import"], title="Job", description="`import` creates the users."
+        ),
+        "engine": Param(
+            None,
+            type=["null", "string"],
+            enum=[None, "mapped"],
+            title="Engine",
+            description="Where the calls are made. Leave empty for the deployment's default.",
+        ),
+    },
+):
+    taken = read_request()
+    batches = preflight(taken)
+    imported = import_users.partial(taken=taken).expand(batch=batches)
+    reported = report(taken, batches)
+    imported >> reported
+    finish(reported)
