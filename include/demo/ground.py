@@ -1,0 +1,135 @@
+"""What an import needs of AWS, made with plain API calls on whatever AWS the environment names, and removed again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from cognito_import import aws
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_ses.client import SESClient
+
+GROUP = "BASIC"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user as the pool has it: `created` in epoch seconds, and the groups it is in."""
+
+    username: str
+    email: str
+    created: float
+    groups: frozenset[str]
+
+
+class Ground:
+    """A user pool with the group BASIC, a report bucket and two verified identities. A context manager.
+
+    `mail_from` and `admin` are verified as SES identities; on a real account their owner has to follow the mail that SES
+    sends, so name ones that are verified already.
+    """
+
+    def __init__(self, mail_from: str = "no-reply@example.com", admin: str = "admin@example.com") -> None:
+        """Take the two addresses; credentials, Region and endpoint come from the environment as usual."""
+        import boto3
+
+        session = boto3.session.Session()
+        self.cognito: CognitoIdentityProviderClient = session.client("cognito-idp")
+        self.s3: S3Client = session.client("s3", config=aws.S3)
+        self.ses: SESClient = session.client("ses", config=aws.SES)
+        self._region = session.region_name
+        self.mail_from, self.admin = mail_from, admin
+        self.user_pool_id = ""
+        self.bucket = ""
+
+    def __enter__(self) -> Self:
+        """Make everything; what was made goes again if a later step fails."""
+        try:
+            self._make()
+        except BaseException:
+            self.remove()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove everything but the identities, which may have been there before."""
+        self.remove()
+
+    def _make(self) -> None:
+        mark = secrets.token_hex(4)
+        pool = self.cognito.create_user_pool(
+            PoolName=f"cognito-import-demo-{mark}",
+            UsernameAttributes=["email"],
+            UsernameConfiguration={"CaseSensitive": False},
+            Policies={"PasswordPolicy": {"MinimumLength": 8}},
+            Schema=[{"Name": "department", "AttributeDataType": "String", "Mutable": True}],
+        )
+        self.user_pool_id = pool["UserPool"]["Id"]
+        self.cognito.create_group(UserPoolId=self.user_pool_id, GroupName=GROUP)
+        bucket = f"cognito-import-demo-{mark}"
+        place: Any = (
+            {} if self._region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
+        )
+        self.s3.create_bucket(Bucket=bucket, **place)
+        self.bucket = bucket
+        for identity in (self.mail_from, self.admin):
+            self.ses.verify_email_identity(EmailAddress=identity)
+
+    def remove(self) -> None:
+        """Delete the user pool and the bucket with all that is in them."""
+        with contextlib.ExitStack() as steps:
+            if self.user_pool_id:
+                steps.callback(self.cognito.delete_user_pool, UserPoolId=self.user_pool_id)
+            if self.bucket:
+                steps.callback(self._empty_and_delete_bucket)
+        self.user_pool_id = self.bucket = ""
+
+    def _empty_and_delete_bucket(self) -> None:
+        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket):
+            keys = [{"Key": item["Key"]} for item in page.get("Contents", ())]
+            if keys:
+                self.s3.delete_objects(Bucket=self.bucket, Delete={"Objects": keys})  # type: ignore[typeddict-item]
+        self.s3.delete_bucket(Bucket=self.bucket)
+
+    def variable(self, **settings: Any) -> str:  # noqa: ANN401 - any settings
+        """The Variable `cognito_import`, with `settings` beside what is required."""
+        required = {
+            "user_pool_id": self.user_pool_id,
+            "report_bucket": self.bucket,
+            "mail_from": self.mail_from,
+        }
+        return json.dumps({**required, **settings})
+
+    def add_user(self, address: str) -> None:
+        """Make a user as somebody else would have."""
+        self.cognito.admin_create_user(UserPoolId=self.user_pool_id, Username=address, MessageAction="SUPPRESS")
+
+    def users(self) -> dict[str, User]:
+        """The users that the pool really has, by address."""
+        members: dict[str, set[str]] = {}
+        for listed in self._pages("list_groups", "Groups"):
+            group = listed["GroupName"]
+            for user in self._pages("list_users_in_group", "Users", GroupName=group):
+                members.setdefault(user["Username"], set()).add(group)
+        found = {}
+        for user in self._pages("list_users", "Users"):
+            attributes = {attribute["Name"]: attribute["Value"] for attribute in user["Attributes"]}
+            email = attributes.get("email", user["Username"])
+            groups = frozenset(members.get(user["Username"], ()))
+            found[email] = User(user["Username"], email, user["UserCreateDate"].timestamp(), groups)
+        return found
+
+    def _pages(self, operation: str, key: str, **arguments: Any) -> Any:  # noqa: ANN401 - items of any listing
+        paginator: Any = self.cognito.get_paginator(operation)  # type: ignore[call-overload]
+        for page in paginator.paginate(UserPoolId=self.user_pool_id, **arguments):
+            yield from page[key]

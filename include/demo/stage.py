@@ -1,0 +1,92 @@
+"""Everything that an import runs on, brought up together: AWS, what the import needs there, and Airflow."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Self
+
+from demo.ground import Ground
+from local_airflow.stack import AirflowStack
+from local_aws.process import LocalAws
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+DAG = "cognito_import"
+
+
+class Stage:
+    """AWS, a user pool, a bucket and identities in it, and Airflow set up for them. A context manager.
+
+    `aws` is local AWS, or None where the environment names another (`use_environment`); `ground` and `airflow` are as
+    their modules tell. `settings` go into the Variable beside what is required.
+    """
+
+    aws: LocalAws | None
+    ground: Ground
+    airflow: AirflowStack
+
+    def __init__(
+        self,
+        *,
+        use_environment: bool = False,
+        latency: float = 0.1,
+        settings: dict[str, Any] | None = None,
+        env: dict[str, str] | None = None,
+        **airflow: Any,  # noqa: ANN401 - arguments of AirflowStack
+    ) -> None:
+        """Take what to start; `latency` is local AWS's for each Cognito call, in seconds."""
+        self._use_environment = use_environment
+        self._latency = latency
+        self._settings = settings or {}
+        self._env = env or {}
+        self._airflow = airflow
+        self._steps = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Start everything; what was started stops again if a later step fails."""
+        with ExitStack() as steps:
+            self.aws = None if self._use_environment else steps.enter_context(LocalAws(latency=self._latency))
+            environment = _aws_environment() if self.aws is None else self.aws.environment()
+            steps.enter_context(_environment(environment))
+            self.ground = steps.enter_context(
+                Ground(
+                    os.environ.get("DEMO_MAIL_FROM", "no-reply@example.com"),
+                    os.environ.get("DEMO_ADMIN", "admin@example.com"),
+                )
+            )
+            variable = {"AIRFLOW_VAR_COGNITO_IMPORT": self.ground.variable(**self._settings)}
+            env = {**environment, **variable, **self._env}
+            self.airflow = steps.enter_context(AirflowStack(dag_ids=[DAG], env=env, **self._airflow))
+            self._steps = steps.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop and remove everything."""
+        self._steps.__exit__(kind, error, trace)
+
+
+def _aws_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+
+
+class _environment:  # noqa: N801 - used as a function
+    """Sets variables of this process's environment for a while, so that boto3 finds them."""
+
+    def __init__(self, variables: dict[str, str]) -> None:
+        self._variables = variables
+        self._before: dict[str, str | None] = {}
+
+    def __enter__(self) -> None:
+        self._before = {name: os.environ.get(name) for name in self._variables}
+        os.environ.update(self._variables)
+
+    def __exit__(self, *_: object) -> None:
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
