@@ -71,10 +71,16 @@ def read_request() -> dict[str, Any]:
         manifest = take_in(dag_run.conf or {}, settings, s3, folder)
     except (RequestError, SettingsError) as error:
         raise AirflowFailException(str(error)) from error
-    return {"run": folder.run, "users": manifest.users, "refused": manifest.refused, "engine": manifest.engine}
+    return {
+        "run": folder.run,
+        "users": manifest.users,
+        "refused": manifest.refused,
+        "engine": manifest.engine,
+        "began": manifest.began,
+    }
 
 
-@task(retries=RETRIES, execution_timeout=timedelta(minutes=10))
+@task(retries=RETRIES, execution_timeout=timedelta(minutes=10), show_return_value_in_logs=False)
 def preflight(taken: dict[str, Any]) -> list[dict[str, Any]]:
     """Check that AWS is ready. Gives the batches to process, as places in the run's file of users."""
     from dataclasses import asdict
@@ -112,7 +118,7 @@ def import_users(taken: dict[str, Any], batch: dict[str, Any]) -> dict[str, int]
     from cognito_import.user_pool import UserPool
 
     settings, aws, folder = open_run(taken)
-    began = folder.required_manifest().began_at
+    began = datetime.fromisoformat(taken["began"])
     pool = UserPool(aws.cognito, settings, Pacer(settings.pacing_seconds), began=began)
     try:
         return asdict(run_batch(folder, Batch.from_dict(batch), pool))

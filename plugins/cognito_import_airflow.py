@@ -5,10 +5,13 @@ Imported whenever a DAG file is parsed, so nothing heavy stands at its top and n
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from botocore.config import Config
 
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
@@ -37,7 +40,10 @@ def load_settings() -> Settings:
 
 
 class Aws:
-    """boto3 clients of the settings' connection, each configured by :mod:`cognito_import.aws`."""
+    """boto3 clients of the settings' connection, each configured by :mod:`cognito_import.aws`.
+
+    They share one session, so that the connection is looked up, and a role assumed, once for each task.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Take the settings that name the connection; nothing is looked up yet."""
@@ -48,30 +54,41 @@ class Aws:
         """A client of `cognito-idp`."""
         from cognito_import import aws
 
-        return self._hook("cognito-idp", aws.COGNITO).conn
+        return self._client("cognito-idp", aws.COGNITO)
 
     @property
     def s3(self) -> Any:  # noqa: ANN401 - see above
         """A client of `s3` that signs links with SigV4."""
         from cognito_import import aws
 
-        return self._hook("s3", aws.S3).conn
+        return self._client("s3", aws.S3)
 
     @property
     def ses(self) -> Any:  # noqa: ANN401 - see above
         """A client of `ses`."""
         from cognito_import import aws
 
-        return self._hook("ses", aws.SES).conn
+        return self._client("ses", aws.SES)
 
     def credentials_end(self) -> datetime | None:
         """When the connection's credentials end, or None if never or unknown. Raises ReportError."""
-        from cognito_import import aws
         from cognito_import.link import credentials_end
 
-        return credentials_end(self._hook("s3", aws.S3).get_session().get_credentials())
+        return credentials_end(self._session.get_credentials())
 
-    def _hook(self, client_type: str, config: Any) -> AwsBaseHook:  # noqa: ANN401 - botocore's Config
+    @cached_property
+    def _hook(self) -> AwsBaseHook:
         from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
-        return AwsBaseHook(aws_conn_id=self._conn_id, client_type=client_type, config=config)
+        return AwsBaseHook(aws_conn_id=self._conn_id, client_type="s3")
+
+    @cached_property
+    def _session(self) -> Any:  # noqa: ANN401 - boto3-stubs know a service by its literal name alone
+        return self._hook.get_session()
+
+    def _client(self, service: str, config: Config) -> Any:  # noqa: ANN401 - see above
+        connection = self._hook.conn_config
+        if connection.botocore_config is not None:  # a proxy, say
+            config = connection.botocore_config.merge(config)
+        endpoint = connection.get_service_endpoint_url(service_name=service)
+        return self._session.client(service, endpoint_url=endpoint, config=config, verify=self._hook.verify)

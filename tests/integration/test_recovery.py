@@ -1,0 +1,80 @@
+"""What breaks while an import runs, and that nobody is lost, called twice or reported wrongly."""
+
+import os
+import signal
+import time
+
+from demo.stage import DAG
+
+
+def test_an_api_server_that_is_away_costs_nothing(start, addresses, stage, reported, truth):
+    """Gone for 20 s in the middle of the import: every user is called once and the run is a success."""
+    users = addresses(400)
+    run = start(users)
+    run.wait_for_outcomes(lambda outcomes: len(outcomes) > 60)
+    stage.airflow.stop_component("api-server")
+    time.sleep(20)
+    stage.airflow.start_component("api-server")
+    assert run.wait() == "success"
+    truth(reported(run), users)
+    assert {item["try_number"] for item in run.rest.task_instances(DAG, run.run_id, "import_users")} == {1}
+
+
+def test_a_killed_task_goes_on_behind_its_last_user(start, addresses, stage, reported, truth):
+    """One task's process is killed past the half of its batch, another's with its supervisor: both are finished."""
+    users = addresses(300)
+    run = start(users)
+
+    def past_half(outcomes):
+        return all(sum(low < row <= low + 15 for row in outcomes) > 8 for low in (0, 45))
+
+    before = run.wait_for_outcomes(past_half)
+    _, code = stage.airflow.task_pids(DAG, run.run_id, "import_users", 0)
+    supervisor, orphan = stage.airflow.task_pids(DAG, run.run_id, "import_users", 3)
+    for pid in (code, supervisor, orphan):
+        os.kill(pid, signal.SIGKILL)
+    assert run.wait() == "success"
+    tries = [item["try_number"] for item in run.rest.task_instances(DAG, run.run_id, "import_users")]
+    assert (tries[0], tries[3], max(tries[4:])) == (2, 2, 1)
+    rows = reported(run)
+    # The user under way may have been made by the killed process: it is called again then, and no other.
+    truth(rows, users, called_twice=2)
+    assert {row["status"] for row in rows} == {"succeeded"}
+    assert len(before) > 16
+
+
+def test_a_batch_that_dies_for_good_is_reported_and_can_be_finished(start, addresses, aws, admin, reported, truth):
+    """Its users are NotAttempted in CSV and mail, the run is failed; clearing the failed tasks does the rest."""
+    users = addresses(60)
+    aws.fault("AdminCreateUser", code="AccessDeniedException", message="Not authorized.", username=users[4], times=1)
+    run = start(users)
+    assert run.wait() == "failed"
+    rows = reported(run)
+    truth(rows, users)
+    assert [row["code"] for row in rows[3:6]] == ["", "NotAttempted", "NotAttempted"]
+    assert "Not authorized." in rows[4]["message"]
+    assert run.states("import_users").count("failed") == 1
+    assert run.states("report") == ["success"]
+    (mail,) = run.mails(admin)
+    assert "未完了" in mail["Subject"]
+    assert "not finished" in run.log("finish")
+
+    run.rest.clear(DAG, run.run_id, ["import_users"], only_failed=True, downstream=True)
+    assert run.wait() == "success"
+    rows = reported(run)
+    truth(rows, users)
+    assert {row["status"] for row in rows} == {"succeeded"}
+    assert len(run.mails(admin)) == 2
+
+
+def test_a_report_that_cannot_be_mailed_fails_visibly_and_is_retried(start, addresses, aws, admin, reported, truth):
+    """The first attempts fail in view, a later one mails; no user is touched again."""
+    users = addresses(3)
+    aws.fault("SendEmail", service="ses", code="AccessDenied", status=403, times=1)
+    run = start(users)
+    assert run.wait() == "success"
+    (report,) = run.rest.task_instances(DAG, run.run_id, "report")
+    assert report["try_number"] == 2
+    assert "Mailing the report" in run.log("report")
+    assert len(run.mails(admin)) == 1
+    truth(reported(run), users)
