@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 VENV := .venv
 LOCAL_AWS_VENV := .venv-local-aws
 UV := $(VENV)/bin/uv
-RUN := PYTHONPATH=include:plugins $(VENV)/bin/python
+RUN := PYTHONPATH=include:plugins:. $(VENV)/bin/python
 CODE := dags plugins include tests bench
 USERS ?= 60
 # Without bytecode every process of Airflow starts in twice the time.

@@ -1,0 +1,131 @@
+"""Measure an import of 1,000 users on real Airflow, and beside it the two loops that people write instead.
+
+Usage: python -m bench [--users 1000] [--output bench/RESULTS.md]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.loops import one_after_another, twenty_threads
+from cognito_import.pacing import Category
+from demo.ground import GROUP
+from demo.stage import DAG, Stage
+
+SLOTS, PACING = 20, 1.0
+COLUMNS = (
+    "way", "users/s, first to last call", "of slots / pacing", "users/s, trigger to mail", "peak creations/s",
+    "peak memberships/s", "throttles", "calls per user", "users without user or group", "memory, MB",
+)  # fmt: skip
+
+
+def main() -> None:
+    """Run everything and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--users", type=int, default=1000)
+    parser.add_argument("--traffic", type=float, default=0.4, help="share of the quota that live traffic takes")
+    parser.add_argument("--output", type=Path, default=Path(__file__).with_name("RESULTS.md"))
+    arguments = parser.parse_args()
+    rows = []
+    with Stage() as stage:
+        for share in (0.0, arguments.traffic):
+            suffix = f", {share:.0%} of the quota taken by live traffic" if share else ""
+            rows += [
+                _measure(stage, f"Airflow, `mapped`{suffix}", share, arguments.users, _by_airflow),
+                _measure(stage, f"20 threads without pace{suffix}", share, arguments.users, twenty_threads),
+            ]
+        rows.append(_measure(stage, "one after another", 0.0, arguments.users, one_after_another))
+    table = _table(arguments.users, rows)
+    print(table)
+    arguments.output.write_text(table)
+
+
+class _Memory(threading.Thread):
+    """Watches the most memory that the stage's Airflow takes, in MB."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(daemon=True)
+        self.most = 0.0
+        self._stage = stage
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        while not self._over.wait(1.0):
+            self.most = max(self.most, self._stage.airflow.memory_mb())
+
+    def end(self) -> float:
+        self._over.set()
+        self.join()
+        return self.most
+
+
+def _measure(stage: Stage, way: str, share: float, users: int, run: Callable[..., float | None]) -> dict[str, Any]:
+    assert stage.aws is not None
+    mark = os.urandom(3).hex()
+    addresses = [f"user{number:06}-{mark}@example.com" for number in range(users)]
+    stage.aws.traffic(share)
+    stage.aws.reset()
+    memory = _Memory(stage)
+    memory.start()
+    started = time.time()
+    ended = run(stage, addresses) if run is _by_airflow else run(stage.ground, addresses)
+    most = memory.end()
+    categories = stage.aws.stats()["categories"]
+    creation, membership = (categories[str(name)] for name in (Category.USER_CREATION, Category.USER_RESOURCE_UPDATE))
+    stage.aws.traffic(0)
+    pool = stage.ground.users()
+    lost = sum(address not in pool or GROUP not in pool[address].groups for address in addresses)
+    rate = users / (max(creation["last"], membership["last"]) - creation["first"])
+    row = {
+        "way": way,
+        "users/s, first to last call": f"{rate:.1f}",
+        "of slots / pacing": f"{rate / (SLOTS / PACING):.2f}",
+        "users/s, trigger to mail": f"{users / ((ended or time.time()) - started):.1f}",
+        "peak creations/s": creation["peak"],
+        "peak memberships/s": membership["peak"],
+        "throttles": creation["throttles"] + membership["throttles"],
+        "calls per user": f"{(creation['calls'] + membership['calls']) / users:.2f}",
+        "users without user or group": lost,
+        "memory, MB": f"{most:.0f}" if run is _by_airflow else "-",
+    }
+    print(row, flush=True)
+    return row
+
+
+def _by_airflow(stage: Stage, addresses: list[str]) -> float:
+    """Import by the DAG; gives the moment of the mail."""
+    rest = stage.airflow.rest
+    run_id = rest.trigger(DAG, {"data": [{"useremail": one} for one in addresses], "adminemail": stage.ground.admin})
+    state = rest.wait(DAG, run_id, seconds=3600)
+    if state != "success":
+        print(f"The run is {state}.")
+    (report,) = rest.task_instances(DAG, run_id, "report")
+    return datetime.fromisoformat(report["end_date"]).timestamp()
+
+
+def _table(users: int, rows: list[dict[str, Any]]) -> str:
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    where = (
+        f"`make bench`, at commit {commit.stdout.strip() or 'unknown'}, {os.cpu_count()} cores, Python "
+        f"{platform.python_version()}; local AWS with 100 ms a call and Cognito's default quotas (50 creations and 25 "
+        f"memberships a second); {SLOTS} slots, {PACING:g} s."
+    )
+    title = f"# {users:,} users, measured {datetime.now(UTC):%Y-%m-%d}"
+    head = "| " + " | ".join(COLUMNS) + " |"
+    rule = "| --- " + "| ---: " * (len(COLUMNS) - 1) + "|"
+    lines = [title, "", where, "", head, rule]
+    lines += ["| " + " | ".join(str(row[column]) for column in COLUMNS) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
