@@ -1,0 +1,220 @@
+"""One execution while it runs: its history, its end, and the limits that AWS sets it.
+
+Follows "Step Functions service quotas" and "GetExecutionHistory" in the AWS documentation.
+"""
+
+# The emulator offers no public names for any of this, and JSON may hold anything.
+# ruff: noqa: ANN401, SLF001
+
+from __future__ import annotations
+
+import contextvars
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ministack.core.responses import now_iso
+from ministack.services import stepfunctions as sfn
+
+Execution = dict[str, Any]
+Walk = Callable[..., Any]
+"""`walk(states, first state, input, execution, context)`: the interpreter."""
+
+
+@dataclass
+class Limits:
+    """What AWS allows an execution; changed only to test a limit without reaching it."""
+
+    history_events: int = 25_000
+    payload_bytes: int = 256 * 1024
+    express_seconds: float = 300.0
+    inline_map_concurrency: int = 40
+
+
+LIMITS = Limits()
+
+
+class Ended(BaseException):
+    """The execution is over while a state still works: stopped, timed out or at a limit.
+
+    No state can catch it, which is why it is not an Exception.
+    """
+
+    def __init__(self, status: str, error: str = "", cause: str = "") -> None:
+        super().__init__(status, error, cause)
+        self.status, self.error, self.cause = status, error, cause
+
+
+def text_of(data: Any) -> str:
+    """Return `data` as the JSON that payloads and histories show."""
+    return json.dumps(data, ensure_ascii=False)
+
+
+def check_size(data: Any, name: str) -> None:
+    """Raise States.DataLimitExceeded if `data`, a payload of state `name`, is larger than 256 KiB."""
+    if len(text_of(data).encode()) > LIMITS.payload_bytes:
+        raise sfn._ExecutionError(
+            "States.DataLimitExceeded",
+            f"The state/task '{name}' returned a result with a size exceeding the maximum number of bytes "
+            "service limit.",
+        )
+
+
+class Run:
+    """The running part of an execution record, shared by all threads that work on it.
+
+    Args:
+        execution: the emulator's record, as DescribeExecution shows it.
+        machine: the state machine's record.
+        walk: the interpreter for its states and those of its children.
+        express: whether it has no history and ends after five minutes.
+        seconds: the state machine's TimeoutSeconds.
+
+    """
+
+    def __init__(
+        self,
+        execution: Execution,
+        machine: dict[str, Any],
+        walk: Walk,
+        *,
+        express: bool,
+        seconds: float | None = None,
+    ) -> None:
+        self.execution = execution
+        self.machine = machine
+        self.walk = walk
+        self.express = express
+        self.children: list[Run] = []
+        self.ended: Ended | None = None
+        self._over = threading.Event()
+        self._lock = threading.RLock()
+        limits = [limit for limit in (seconds, LIMITS.express_seconds if express else None) if limit is not None]
+        self._deadline = time.monotonic() + min(limits) if limits else None
+        execution["_run"] = self
+
+    def check(self) -> None:
+        """Raise Ended if the execution is over."""
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            self.end(Ended("TIMED_OUT", "States.Timeout", "The execution timed out"))
+        if self.ended is not None:
+            raise self.ended
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, but no longer than the execution lasts."""
+        left = seconds if self._deadline is None else min(seconds, self._deadline - time.monotonic())
+        self._over.wait(max(0.0, left))
+        self.check()
+
+    def record(self, kind: str, **details: Any) -> None:
+        """Add an event to the history.
+
+        An execution that has 24,999 events and does not succeed with the next one fails.
+        """
+        self.check()
+        if self.express:
+            return
+        with self._lock:
+            if len(self.execution["events"]) >= LIMITS.history_events - 1:
+                self.end(
+                    Ended(
+                        "FAILED",
+                        "States.Runtime",
+                        f"The execution reached the maximum number of history events ({LIMITS.history_events}).",
+                    )
+                )
+            else:
+                self._append(kind, details)
+        self.check()
+
+    def _append(self, kind: str, details: dict[str, Any]) -> None:
+        events = self.execution["events"]
+        event: dict[str, Any] = {
+            "id": len(events) + 1,
+            "previousEventId": len(events),
+            "type": kind,
+            "timestamp": now_iso(),
+        }
+        if details:
+            name = "stateEntered" if kind.endswith("StateEntered") else kind[0].lower() + kind[1:]
+            name = "stateExited" if kind.endswith("StateExited") else name
+            event[f"{name}EventDetails"] = details
+        events.append(event)
+
+    def succeed(self, output: Any) -> None:
+        """Close the record with its output."""
+        self._close("SUCCEEDED", output=text_of(output))
+
+    def end(self, ended: Ended) -> None:
+        """End the execution and its children from any thread; the first end counts."""
+        with self._lock:
+            if self.ended is None and self.execution["status"] == "RUNNING":
+                self.ended = ended
+                self._close(ended.status, error=ended.error, cause=ended.cause)
+        self._over.set()
+        for child in list(self.children):
+            child.end(Ended("ABORTED"))
+
+    def _close(self, status: str, *, output: str | None = None, error: str = "", cause: str = "") -> None:
+        with self._lock:
+            if self.execution["status"] != "RUNNING":
+                return
+            self.execution.update(status=status, output=output, stopDate=now_iso())
+            if status != "SUCCEEDED":
+                self.execution.update(error=error, cause=cause)
+            kind = {"SUCCEEDED": "Succeeded", "FAILED": "Failed", "ABORTED": "Aborted", "TIMED_OUT": "TimedOut"}[status]
+            details = {"output": output} if output is not None else {"error": error, "cause": cause}
+            if not self.express:
+                self._append(f"Execution{kind}", details)
+        if "mapRunArn" not in self.execution and self.machine["type"] == "STANDARD":
+            sfn._emit_execution_status_event(self.execution)
+
+    def carry_out(self, work: Callable[[], Any]) -> None:
+        """Run `work` to its output and close the record with it, or with the error that ended it."""
+        # A nested execution runs in the thread of the one that waits for it.
+        before = current.set(self)
+        try:
+            output = work()
+            self.check()
+            check_size(output, self.execution["name"])
+        except Ended:
+            return
+        except sfn._ExecutionError as error:
+            self.end(Ended("FAILED", error.error, error.cause))
+        except Exception as error:  # noqa: BLE001 whatever the interpreter trips over ends the execution
+            sfn.logger.exception("execution %s", self.execution["executionArn"])
+            self.end(Ended("FAILED", "States.Runtime", str(error)))
+        else:
+            self.succeed(output)
+        finally:
+            current.reset(before)
+
+
+def context_of(execution: Execution, machine: dict[str, Any], language: str) -> dict[str, Any]:
+    """Return the context object of an execution (`$states.context`, `$$`)."""
+    return {
+        "QueryLanguage": language,
+        "Execution": {
+            "Id": execution["executionArn"],
+            "Input": json.loads(execution["input"] or "{}"),
+            "Name": execution["name"],
+            "RoleArn": machine["roleArn"],
+            "StartTime": execution["startDate"],
+            "RedriveCount": execution.get("redriveCount", 0),
+        },
+        "StateMachine": {"Id": execution["stateMachineArn"], "Name": machine["name"]},
+        "variables": {},
+    }
+
+
+current: contextvars.ContextVar[Run] = contextvars.ContextVar("current")
+"""The run that this thread works for."""
+
+
+def in_own_context(function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+    """Return a call of `function` that sees this thread's account, Region and run from another thread."""
+    context = contextvars.copy_context()
+    return lambda: context.run(function, *arguments)
