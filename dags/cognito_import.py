@@ -119,7 +119,8 @@ def import_users(taken: dict[str, Any], batch: dict[str, Any]) -> dict[str, int]
 
     settings, aws, folder = open_run(taken)
     began = datetime.fromisoformat(taken["began"])
-    pool = UserPool(aws.cognito, settings, Pacer(settings.pacing_seconds), began=began)
+    held_for = (datetime.now(UTC) - get_current_context()["ti"].start_date).total_seconds()
+    pool = UserPool(aws.cognito, settings, Pacer(settings.pacing_seconds, held_for=held_for), began=began)
     try:
         return asdict(run_batch(folder, Batch.from_dict(batch), pool))
     except CallsStoppedError as stop:
@@ -186,8 +187,8 @@ with DAG(
             type=["null", "array"],
             items={"type": "object"},
             title="Users",
-            description='An array of objects such as {"useremail": "user01@example.com"}; `attributes` and `groups` are '
-            "optional. Either this or *Source*.",
+            description='An array of objects such as {"useremail": "user01@example.com"}; attributes and groups are '
+            "optional. Either this or Source.",
         ),
         "source": Param(
             None,
@@ -196,7 +197,7 @@ with DAG(
             description="The s3://bucket/key of a .csv, .json or .jsonl file with the same fields (CSV: a header row).",
         ),
         "jobtype": Param(
-            "import", type="string", enum=["import"], title="Job", description="`import` creates the users."
+            "import", type="string", enum=["import"], title="Job", description="import creates the users."
         ),
         "engine": Param(
             None,

@@ -22,6 +22,7 @@ FORKED_WITH: Final = (
     "airflow.providers.amazon.aws.hooks.base_aws",
     "airflow.providers.standard.decorators.python",
     "airflow.sdk.api.client",
+    "airflow.sdk.definitions.asset.metadata",
     "airflow.sdk.execution_time.request_handlers",
     "airflow.sdk.execution_time.schema.migrator",
     "airflow.sdk.execution_time.supervisor",
@@ -32,7 +33,7 @@ FORKED_WITH: Final = (
     "cognito_import.preflight",
     "cognito_import.user_pool",
     "cognito_import_airflow",
-    "boto3",
+    "boto3.s3.inject",
     "encodings.idna",
     "jinja2.ext",
     "pandas",
@@ -54,6 +55,10 @@ def on_starting(component: object) -> None:  # noqa: ARG001 - the hook's signatu
             importlib.import_module(module)
         except ImportError:  # no task is worse off than without
             log.warning("%s cannot be imported ahead of the tasks.", module, exc_info=True)
+    from airflow.sdk.api.client import Client
+
+    # The first client reads the machine's certificates, and those that follow share them.
+    Client(base_url="http://127.0.0.1", token="").close()
 
 
 @hookimpl

@@ -65,6 +65,15 @@ def test_a_request_is_an_object(conf):
         ImportRequest.parse(conf, SETTINGS)
 
 
+def test_what_a_form_sends_of_untouched_fields_is_left_out():
+    """Null, empty texts, and empty users beside a source are what a trigger form sends for fields left alone."""
+    form = {"adminemail": "a@b.jp", "data": [], "source": "s3://bucket/key.csv", "jobtype": "import", "engine": ""}
+    request = ImportRequest.parse(form, SETTINGS)
+    assert (request.data, request.source, request.engine) == (None, ("bucket", "key.csv"), "mapped")
+    request = ImportRequest.parse({**GOOD, "source": ""}, SETTINGS)
+    assert (len(request.data), request.source) == (1, None)
+
+
 def test_a_report_goes_to_allowed_domains_alone():
     """Case does not matter, a subdomain is another domain."""
     settings = Settings("p_1", "reports", "f@example.com", allowed_admin_domains=("Example.com",))

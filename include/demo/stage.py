@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
@@ -57,7 +58,9 @@ class Stage:
                 )
             )
             variable = {"AIRFLOW_VAR_COGNITO_IMPORT": self.ground.variable(**self._settings)}
-            env = {**environment, **variable, **self._env}
+            # The connection of an installation whose credentials come from the environment or the machine's role.
+            connection = {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws"})}
+            env = {**environment, **variable, **connection, **self._env}
             self.airflow = steps.enter_context(AirflowStack(dag_ids=[DAG], env=env, **self._airflow))
             self._steps = steps.pop_all()
         return self

@@ -101,8 +101,6 @@ def run_batch(
     except LeaseLostError:
         worker.close(pending=worker.part.pending)
         raise
-    finally:
-        pool.settle()
     outcomes = [*known.outcomes.values(), *worker.part.outcomes]
     succeeded = sum(outcome.status == SUCCEEDED for outcome in outcomes)
     return BatchResult(batch.size, succeeded, batch.size - succeeded)

@@ -31,34 +31,29 @@ DEFAULT_QUOTAS = {
 class Pacer:
     """Keeps `seconds` between the starts of two calls of one category, counted from start to start.
 
-    A call that takes long therefore costs no pace, and one that was late is never made up for by two at once.
+    A call that takes long therefore costs no pace, and one that was late is never made up for by two at once. The slot's
+    earlier holder may have called until it gave the slot up, so no call starts before the slot was held for `seconds`.
     """
 
     def __init__(
         self,
         seconds: float,
         *,
+        held_for: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Take the pace, and for tests a clock and a sleep, both in seconds."""
+        """Take the pace, for how long the slot is held already, and for tests a clock and a sleep, all in seconds."""
         self._seconds = seconds
         self._clock = clock
         self._sleep = sleep
+        self._taken = clock() - held_for
         self._started: dict[Category, float] = {}
 
     def wait(self, category: Category) -> None:
         """Sleep until a call of `category` may start, and count it as started now."""
-        self._sleep_until_free(category)
-        self._started[category] = self._clock()
-
-    def settle(self) -> None:
-        """Sleep until a call of any category may start, so that the slot's next holder need not know this one's."""
-        for category in self._started:
-            self._sleep_until_free(category)
-
-    def _sleep_until_free(self, category: Category) -> None:
-        last = self._started.get(category)
+        last = self._started.get(category, self._taken)
         # A sleep may end a little early, hence the loop.
-        while last is not None and (left := last + self._seconds - self._clock()) > 0:
+        while (left := last + self._seconds - self._clock()) > 0:
             self._sleep(left)
+        self._started[category] = self._clock()

@@ -62,8 +62,9 @@ class ImportRequest:
     def parse(cls, conf: object, settings: Settings) -> ImportRequest:
         """Check a DAG run's conf or a state machine's input.
 
-        A key that is null counts as left out, since a trigger form sends every key. Raises RequestError, whose one
-        message names the key, the kind of its value and what was expected.
+        A key that is null or an empty text counts as left out, and so does an empty `data` beside a `source`: a
+        trigger form sends every key. Raises RequestError, whose one message names the key, the kind of its value and
+        what was expected.
         """
         if not isinstance(conf, dict):
             message = f"The request is {kind(conf)}; expected an object with 'adminemail' and 'data' or 'source'."
@@ -72,7 +73,9 @@ class ImportRequest:
             if key not in KEYS:
                 message = f"{key!r} is not a key of a request{nearest(key, KEYS)}; expected {', '.join(KEYS)}."
                 raise RequestError(message)
-        given = {key: value for key, value in conf.items() if value is not None}
+        given = {key: value for key, value in conf.items() if value not in (None, "")}
+        if given.get("data") == [] and "source" in given:
+            del given["data"]
         return cls(
             adminemail=_admin(given.get("adminemail"), settings),
             jobtype=_choice("jobtype", given.get("jobtype", "import"), JOB_TYPES),

@@ -93,10 +93,6 @@ class UserPool:
         """How long one user can take when nothing has to be repeated."""
         return (1 + len(row.groups)) * (self._settings.pacing_seconds + LONGEST_CALL)
 
-    def settle(self) -> None:
-        """Sleep until the slot's next holder may call without regard to this one's last calls."""
-        self._pacer.settle()
-
     def create(self, row: UserRow, *, resumed: bool = False, may_go_on: Callable[[], None] = _nothing) -> Outcome:
         """Create the user and add it to its groups.
 

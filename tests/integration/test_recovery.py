@@ -59,7 +59,7 @@ def test_a_batch_that_dies_for_good_is_reported_and_can_be_finished(start, addre
     assert "未完了" in mail["Subject"]
     assert "not finished" in run.log("finish")
 
-    run.rest.clear(DAG, run.run_id, ["import_users"], only_failed=True, downstream=True)
+    run.rest.clear(DAG, run.run_id, ["import_users"], downstream=True)
     assert run.wait() == "success"
     rows = reported(run)
     truth(rows, users)
