@@ -1,0 +1,68 @@
+"""The command of each component of a stack."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local_airflow.processes import Component, StackError
+
+NOT_AIRFLOWS = ("postgres", "redis")
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What all components of one stack share."""
+
+    env: Mapping[str, str]
+    home: Path
+    logs: Path
+
+    def log(self, name: str) -> Path:
+        """Return the file that takes a component's output."""
+        return self.logs / "components" / f"{name}.log"
+
+    def migration(self) -> Component:
+        """Create Airflow's tables; ends by itself."""
+        return self._airflow("migrate", "db", "migrate")
+
+    def api_server(self, port: int) -> Component:
+        """Serve the UI and both APIs. Does not look for the tables at its start, so that it can start before they are there."""
+        unchecked = {"AIRFLOW__DATABASE__CHECK_MIGRATIONS": "False"}
+        return self._airflow("api-server", "api-server", "--host", "127.0.0.1", "--port", str(port), env=unchecked)
+
+    def scheduler(self) -> Component:
+        """Schedule, and with LocalExecutor run the tasks."""
+        # The logs lie in one folder for all, so nobody has to serve them on yet another port; likewise below.
+        return self._airflow("scheduler", "scheduler", "--skip-serve-logs")
+
+    def dag_processor(self) -> Component:
+        """Parse the DAG files."""
+        return self._airflow("dag-processor", "dag-processor")
+
+    def triggerer(self) -> Component:
+        """Wait for deferred tasks."""
+        return self._airflow("triggerer", "triggerer", "--skip-serve-logs")
+
+    def celery_worker(self, name: str) -> Component:
+        """Run tasks with CeleryExecutor, under a name that tells the workers of one machine apart."""
+        alone = (
+            "--without-mingle",
+            "--without-gossip",
+        )  # Asking for other workers takes seconds and is of no use here.
+        return self._airflow(name, "celery", "worker", "--skip-serve-logs", "--celery-hostname", f"{name}@%h", *alone)
+
+    def redis(self, port: int) -> Component:
+        """Keep Celery's queue, in memory alone."""
+        program = shutil.which("redis-server")
+        if program is None:
+            raise StackError("Celery needs a broker: install redis-server, or give the URL of a Redis database")
+        argv = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        return Component(argv=argv, env=self.env, cwd=self.home, log=self.log("redis"))
+
+    def _airflow(self, name: str, *command: str, env: Mapping[str, str] | None = None) -> Component:
+        argv = [sys.executable, "-m", "airflow", *command]
+        return Component(argv=argv, env={**self.env, **(env or {})}, cwd=self.home, log=self.log(name))

