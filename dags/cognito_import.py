@@ -27,7 +27,9 @@ For more than about a thousand users put a `.csv`, `.json` or `.jsonl` file into
 | --- | --- | --- |
 | `read_request` | checks the request, stores its users in the report bucket | the message names the key; no user was touched; trigger again with a better conf |
 | `preflight` | looks at user pool, groups, bucket, sender, credentials and quota | mend what it lists, then clear it |
+| `choose_engine` | goes on with `import_users` or `run_state_machine` | |
 | `import_users` | one task for each batch of users, in the pool `cognito_api` | retries by itself and goes on behind the last finished user |
+| `run_state_machine` | starts and watches one execution, holding the whole pool | its log has the execution's error and cause; clear it to continue |
 | `report` | CSV, link, mail | retries; touches no user |
 | `finish` | gives the run its state | says what is missing |
 
@@ -43,13 +45,17 @@ address that exists already, are results: look at the CSV.
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Param, get_current_context, task
 
 from cognito_import_airflow import Aws, load_settings
+from cognito_import_execution import RunExecution
 
+POOL = "cognito_api"
+POOL_SLOTS = int(os.environ.get("COGNITO_IMPORT_POOL_SLOTS", "20"))  # as many as the pool has
 RETRIES = 3
 LAST_WORD = "all_done"  # report and finish run whatever became of the engine
 
@@ -93,14 +99,20 @@ def preflight(taken: dict[str, Any]) -> list[dict[str, Any]]:
     settings, aws, folder = open_run(taken)
     manifest = folder.required_manifest()
     try:
-        check(manifest, settings, Clients(aws.cognito, folder.s3, aws.ses), aws.credentials_end())
+        check(manifest, settings, Clients(aws.cognito, folder.s3, aws.ses, aws.step_functions), aws.credentials_end())
     except PreflightError as error:
         raise AirflowFailException(str(error)) from error
     return [{"label": batch.label, **asdict(batch)} for batch in manifest.batches]
 
 
+@task.branch(retries=RETRIES, execution_timeout=timedelta(minutes=5))
+def choose_engine(taken: dict[str, Any]) -> str:
+    """Go on with the engine that the request or the settings name."""
+    return "run_state_machine" if taken["engine"] == "step_functions" else "import_users"
+
+
 @task(
-    pool="cognito_api",
+    pool=POOL,
     retries=RETRIES,
     execution_timeout=timedelta(hours=6),
     map_index_template="{{ task.op_kwargs['batch']['label'] }}",
@@ -202,7 +214,7 @@ with DAG(
         "engine": Param(
             None,
             type=["null", "string"],
-            enum=[None, "mapped"],
+            enum=[None, "mapped", "step_functions"],
             title="Engine",
             description="Where the calls are made. Leave empty for the deployment's default.",
         ),
@@ -210,7 +222,21 @@ with DAG(
 ):
     taken = read_request()
     batches = preflight(taken)
-    imported = import_users.partial(taken=taken).expand(batch=batches)
+    mapped = import_users.partial(taken=taken).expand(batch=batches)
+    state_machine = RunExecution(
+        task_id="run_state_machine",
+        taken=taken,
+        pool=POOL,
+        # All slots, so that an execution never calls beside another one or beside mapped tasks; and ahead of those, or it
+        # would wait for as long as one of them is left.
+        pool_slots=POOL_SLOTS,
+        priority_weight=1000,
+        poke_interval=2,
+        timeout=timedelta(days=1).total_seconds(),
+        execution_timeout=timedelta(days=1),
+        retries=RETRIES,
+    )
     reported = report(taken, batches)
-    imported >> reported
+    choose_engine(taken) >> [mapped, state_machine] >> reported
+    batches >> state_machine
     finish(reported)

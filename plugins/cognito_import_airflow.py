@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from botocore.config import Config
-
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+    from botocore.config import Config
 
     from cognito_import.settings import Settings
 
@@ -69,6 +68,13 @@ class Aws:
         from cognito_import import aws
 
         return self._client("ses", aws.SES)
+
+    @property
+    def step_functions(self) -> Any:  # noqa: ANN401 - see above
+        """A client of `stepfunctions`."""
+        from cognito_import import aws
+
+        return self._client("stepfunctions", aws.STEP_FUNCTIONS)
 
     def credentials_end(self) -> datetime | None:
         """When the connection's credentials end, or None if never or unknown. Raises ReportError."""

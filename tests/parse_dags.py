@@ -25,7 +25,7 @@ def describe(task: Any) -> dict[str, Any]:
         "timeout": field(task, "execution_timeout") is not None,
         "pool": task.pool,
         "rule": task.trigger_rule.value,
-        "doc": bool(task.doc_md or task.python_callable.__doc__),
+        "doc": bool(task.doc_md or getattr(task, "python_callable", task).__doc__),
     }
 
 

@@ -23,7 +23,7 @@ def preflight(ground):
         request = {"data": [{"useremail": "a@example.com", "groups": groups}], "adminemail": ground.admin}
         manifest = take_in(request, settings, ground.s3, folder)
         end = end and manifest.began_at + end
-        return check(manifest, settings, Clients(ground.cognito, ground.s3, ground.ses), end)
+        return check(manifest, settings, Clients(ground.cognito, ground.s3, ground.ses, ground.step_functions), end)
 
     return preflight
 

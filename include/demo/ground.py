@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_ses.client import SESClient
+    from mypy_boto3_stepfunctions.client import SFNClient
 
 GROUP = "BASIC"
 
@@ -45,6 +46,7 @@ class Ground:
         self.cognito: CognitoIdentityProviderClient = session.client("cognito-idp")
         self.s3: S3Client = session.client("s3", config=aws.S3)
         self.ses: SESClient = session.client("ses", config=aws.SES)
+        self.step_functions: SFNClient = session.client("stepfunctions", config=aws.STEP_FUNCTIONS)
         self._region = session.region_name
         self.mail_from, self.admin = mail_from, admin
         self.user_pool_id = ""

@@ -38,6 +38,13 @@ SES: Final = Config(
 )
 """For `ses` and `sesv2`."""
 
+STEP_FUNCTIONS: Final = Config(
+    connect_timeout=5,
+    read_timeout=30,
+    retries={"mode": "standard", "total_max_attempts": 8},
+)
+"""For `stepfunctions`."""
+
 
 def explain(error: Exception) -> tuple[str, str]:
     """The error code and message of a botocore `error`, or its class and text if no service answered."""

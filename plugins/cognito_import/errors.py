@@ -10,6 +10,7 @@
     ├── RunFolderError      the run's working files are missing or do not fit together
     ├── CallsStoppedError   an error that every further user would meet too ended a batch
     ├── LeaseLostError      another worker has taken the batch over; this one makes no further call
+    ├── ExecutionError      the state machine's execution could not be started or ended badly
     ├── ReportError         the report could not be stored, signed or mailed; a retry touches no user
     └── IncompleteRunError  users were not attempted or the report did not go out: the run is no success
 
@@ -76,6 +77,10 @@ class CallsStoppedError(CognitoImportError):
 
 class LeaseLostError(CognitoImportError):
     """Another worker has taken the batch over, so this one makes no further call."""
+
+
+class ExecutionError(CognitoImportError):
+    """The state machine's execution could not be started or ended badly."""
 
 
 class ReportError(CognitoImportError):

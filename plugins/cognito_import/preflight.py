@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_ses.client import SESClient
+    from mypy_boto3_stepfunctions.client import SFNClient
 
     from cognito_import.run_folder import Manifest
     from cognito_import.settings import Settings
@@ -27,7 +28,7 @@ _USED: Final = {
     "import": (Category.USER_CREATION, Category.USER_RESOURCE_UPDATE),
     "delete": (Category.USER_UPDATE,),
 }
-_MISSING: Final = {"ResourceNotFoundException", "NoSuchBucket", "404", "NotFound"}
+_MISSING: Final = {"ResourceNotFoundException", "NoSuchBucket", "StateMachineDoesNotExist", "404", "NotFound"}
 _DENIALS: Final = {"AccessDenied", "AccessDeniedException", "NotAuthorizedException", "403", "Forbidden"}
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Clients:
     cognito: CognitoIdentityProviderClient
     s3: S3Client
     ses: SESClient
+    step_functions: SFNClient
 
 
 @dataclass(slots=True)
@@ -79,6 +81,8 @@ def check(manifest: Manifest, settings: Settings, clients: Clients, credentials_
         clients.s3.head_bucket,
         Bucket=settings.report_bucket,
     )
+    if manifest.engine == "step_functions":
+        _check_state_machine(settings, clients.step_functions, findings)
     _check_sender(settings, clients.ses, findings)
     _check_pace(manifest, settings, clients.cognito, findings)
     _check_link(manifest, settings, credentials_end, findings)
@@ -120,6 +124,21 @@ def _check_user_pool(
             UserPoolId=settings.user_pool_id,
             GroupName=group,
         )
+
+
+def _check_state_machine(settings: Settings, step_functions: SFNClient, findings: _Findings) -> None:
+    if settings.state_machine_arn is None:
+        findings.problems.append(
+            "The setting 'state_machine_arn' is missing: deploy the stack and set it, or choose the engine 'mapped'."
+        )
+        return
+    findings.ask(
+        f"The state machine {settings.state_machine_arn}",
+        "deploy the stack, or correct the setting 'state_machine_arn'",
+        "states:DescribeStateMachine on it",
+        step_functions.describe_state_machine,
+        stateMachineArn=settings.state_machine_arn,
+    )
 
 
 def _check_sender(settings: Settings, ses: SESClient, findings: _Findings) -> None:
