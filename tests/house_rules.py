@@ -21,7 +21,8 @@ FORBIDDEN = {
 
 def main() -> int:
     """Check every tracked file."""
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
+    command = ["git", "ls-files", "-co", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     problems = []
     for name in listed.stdout.split("\n"):
         path = ROOT / name
@@ -29,8 +30,10 @@ def main() -> int:
             continue
         text = path.read_text(encoding="utf-8")
         for pattern, why in FORBIDDEN.items():
-            for match in re.finditer(pattern, text):
-                problems.append(f"{name}:{text.count(chr(10), 0, match.start()) + 1}: {match[0]!r}: {why}")
+            problems += [
+                f"{name}:{text.count(chr(10), 0, match.start()) + 1}: {match[0]!r}: {why}"
+                for match in re.finditer(pattern, text)
+            ]
         lines = text.count("\n")
         if path.suffix == ".py" and lines > LONGEST.get(name.partition("/")[0], 10_000):
             problems.append(f"{name}: {lines} lines; split it")

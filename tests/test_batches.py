@@ -1,6 +1,7 @@
 """Batches: worked off, interrupted, taken over."""
 
 import threading
+from itertools import pairwise
 
 import boto3
 import pytest
@@ -14,6 +15,7 @@ from cognito_import.intake import take_in
 from cognito_import.pacing import Pacer
 from cognito_import.request import UserRow
 from cognito_import.run_folder import Rows, RunFolder
+from cognito_import.settings import ENGINES
 from cognito_import.user_pool import UserPool
 
 
@@ -61,20 +63,20 @@ def created(local_aws):
     return [call["username"] for call in local_aws.calls() if call["operation"] == "AdminCreateUser"]
 
 
-@given(st.integers(1, 5_000), st.integers(1, 60))
-def test_the_plan_holds_every_row_once(users, slots):
+@given(st.integers(1, 5_000), st.integers(1, 60), st.sampled_from(ENGINES))
+def test_the_plan_holds_every_row_once(users, slots, engine):
     """Batches follow each other without gap, none is empty, and none is above the limit while there is room."""
     rows = Rows()
     for number in range(1, users + 1):
         rows.add(UserRow(number, f"{number}@x.jp"), 10)
-    made = plan(rows, slots)
+    made = plan(rows, slots, engine)
     assert [batch.number for batch in made] == list(range(1, len(made) + 1))
     assert made[0].offset == 0
-    assert all(one.offset + one.length == two.offset for one, two in zip(made, made[1:], strict=False))
+    assert all(one.offset + one.length == two.offset for one, two in pairwise(made))
     assert sum(batch.size for batch in made) == users
     sizes = {batch.size for batch in made}
     assert max(sizes) - min(sizes) <= 1
-    assert 1 <= min(sizes) <= max(sizes) <= LARGEST_BATCH
+    assert 1 <= min(sizes) <= max(sizes) <= LARGEST_BATCH[engine]
     if users <= 2 * slots:
         assert sizes == {1}
 
@@ -85,7 +87,7 @@ def test_the_plan_fits_airflow(users, count, size):
     rows = Rows()
     for number in range(1, users + 1):
         rows.add(UserRow(number, ""), 1)
-    made = plan(rows, 20)
+    made = plan(rows, 20, "mapped")
     assert (len(made), max(batch.size for batch in made)) == (count, size)
     assert len(made) <= MOST_BATCHES
 

@@ -29,9 +29,8 @@ def parsed(tmp_path_factory: pytest.TempPathFactory):
         "PYTHONPATH": str(ROOT / "plugins"),
         "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
     }
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "parse_dags.py"), str(ROOT / "dags")], env=env, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, str(ROOT / "tests" / "parse_dags.py"), str(ROOT / "dags")]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert "PARSED" in done.stdout, done.stderr[-3000:]
     return json.loads(done.stdout.rpartition("PARSED")[2])
 

@@ -34,11 +34,14 @@ class User:
 class Ground:
     """A user pool with the group BASIC, a report bucket and two verified identities. A context manager.
 
-    `mail_from` and `admin` are verified as SES identities; on a real account their owner has to follow the mail that SES
+    Without `make_bucket` the bucket is somebody else's to make and to remove, and `bucket` to be set. `mail_from` and
+    `admin` are verified as SES identities; on a real account their owner has to follow the mail that SES
     sends, so name ones that are verified already.
     """
 
-    def __init__(self, mail_from: str = "no-reply@example.com", admin: str = "admin@example.com") -> None:
+    def __init__(
+        self, mail_from: str = "no-reply@example.com", admin: str = "admin@example.com", *, make_bucket: bool = True
+    ) -> None:
         """Take the two addresses; credentials, Region and endpoint come from the environment as usual."""
         import boto3
 
@@ -51,6 +54,7 @@ class Ground:
         self.mail_from, self.admin = mail_from, admin
         self.user_pool_id = ""
         self.bucket = ""
+        self._make_bucket = make_bucket
 
     def __enter__(self) -> Self:
         """Make everything; what was made goes again if a later step fails."""
@@ -78,21 +82,22 @@ class Ground:
         )
         self.user_pool_id = pool["UserPool"]["Id"]
         self.cognito.create_group(UserPoolId=self.user_pool_id, GroupName=GROUP)
-        bucket = f"cognito-import-demo-{mark}"
-        place: Any = (
-            {} if self._region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
-        )
-        self.s3.create_bucket(Bucket=bucket, **place)
-        self.bucket = bucket
+        if self._make_bucket:
+            self._create_bucket(f"cognito-import-demo-{mark}")
         for identity in (self.mail_from, self.admin):
             self.ses.verify_email_identity(EmailAddress=identity)
+
+    def _create_bucket(self, bucket: str) -> None:
+        where: Any = {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
+        self.s3.create_bucket(Bucket=bucket, **({} if self._region == "us-east-1" else where))
+        self.bucket = bucket
 
     def remove(self) -> None:
         """Delete the user pool and the bucket with all that is in them."""
         with contextlib.ExitStack() as steps:
             if self.user_pool_id:
                 steps.callback(self.cognito.delete_user_pool, UserPoolId=self.user_pool_id)
-            if self.bucket:
+            if self.bucket and self._make_bucket:
                 steps.callback(self._empty_and_delete_bucket)
         self.user_pool_id = self.bucket = ""
 

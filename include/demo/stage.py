@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,7 +22,8 @@ class Stage:
     """AWS, a user pool, a bucket and identities in it, and Airflow set up for them. A context manager.
 
     `aws` is local AWS, or None where the environment names another (`use_environment`); `ground` and `airflow` are as
-    their modules tell. `settings` go into the Variable beside what is required.
+    their modules tell. `settings` go into the Variable beside what is required. With `state_machine` the stack of
+    `include/aws` is deployed, and the bucket is the stack's.
     """
 
     aws: LocalAws | None
@@ -32,6 +34,7 @@ class Stage:
         self,
         *,
         use_environment: bool = False,
+        state_machine: bool = False,
         latency: float = 0.1,
         settings: dict[str, Any] | None = None,
         env: dict[str, str] | None = None,
@@ -39,6 +42,7 @@ class Stage:
     ) -> None:
         """Take what to start; `latency` is local AWS's for each Cognito call, in seconds."""
         self._use_environment = use_environment
+        self._state_machine = state_machine
         self._latency = latency
         self._settings = settings or {}
         self._env = env or {}
@@ -55,9 +59,11 @@ class Stage:
                 Ground(
                     os.environ.get("DEMO_MAIL_FROM", "no-reply@example.com"),
                     os.environ.get("DEMO_ADMIN", "admin@example.com"),
+                    make_bucket=not self._state_machine,
                 )
             )
-            variable = {"AIRFLOW_VAR_COGNITO_IMPORT": self.ground.variable(**self._settings)}
+            settings = {**(self._deploy(steps) if self._state_machine else {}), **self._settings}
+            variable = {"AIRFLOW_VAR_COGNITO_IMPORT": self.ground.variable(**settings)}
             # The connection of an installation whose credentials come from the environment or the machine's role.
             connection = {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws"})}
             env = {**environment, **variable, **connection, **self._env}
@@ -70,6 +76,17 @@ class Stage:
     ) -> None:
         """Stop and remove everything."""
         self._steps.__exit__(kind, error, trace)
+
+    def _deploy(self, steps: ExitStack) -> dict[str, Any]:
+        """Deploy the stack, to be removed at the end, and give its settings."""
+        from aws.deploy import Stack
+
+        stack = Stack(f"demo-{secrets.token_hex(4)}")
+        steps.callback(stack.remove, delete_data=True)
+        stack.deploy({"MailFrom": self.ground.mail_from, "UserPoolId": self.ground.user_pool_id})
+        settings = stack.variable()
+        self.ground.bucket = settings["report_bucket"]
+        return settings
 
 
 def _aws_environment() -> dict[str, str]:

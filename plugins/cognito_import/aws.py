@@ -50,5 +50,5 @@ def explain(error: Exception) -> tuple[str, str]:
     """The error code and message of a botocore `error`, or its class and text if no service answered."""
     if isinstance(error, ClientError):
         answer = error.response.get("Error", {})
-        return str(answer.get("Code", "Unknown")), str(answer.get("Message", "no message"))
+        return str(answer.get("Code", "Unknown")), str(answer.get("Message", "no message")).strip()
     return type(error).__name__, str(error)

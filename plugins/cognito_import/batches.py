@@ -34,8 +34,11 @@ if TYPE_CHECKING:
     from cognito_import.run_folder import Batch, Rows, RunFolder
     from cognito_import.user_pool import UserPool
 
-LARGEST_BATCH: Final = 300
-"""Users. At one a second a task then ends within about five minutes."""
+LARGEST_BATCH: Final = {"mapped": 300, "step_functions": 150}
+"""Users. At one a second a mapped task then ends within about five minutes, and a child of the state machine, which may
+not take longer than five, has as long again for what has to be repeated."""
+LONGEST_BATCH: Final = 96 * 1024
+"""Bytes that the rows of a batch may take on average; a state's data may not exceed 256 KiB (Step Functions)."""
 MOST_BATCHES: Final = 1_000
 """Below Airflow's usual limit of 1,024 mapped tasks."""
 GRACE: Final = 5.0
@@ -43,7 +46,7 @@ GRACE: Final = 5.0
 FOLDER_PATIENCE: Final = 600.0
 """Seconds for which a worker waits, without calling for anybody, until S3 takes what it has to store."""
 _PROGRESS_SECONDS: Final = 15.0
-_INTERRUPTED: Final = (
+INTERRUPTED_MESSAGE: Final = (
     "The worker ended while this user was under way, so it is not known what became of the user. "
     "Clear the failed task: it finishes the user."
 )
@@ -52,18 +55,22 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def plan(rows: Rows, slots: int) -> list[Batch]:
+def plan(rows: Rows, slots: int, engine: str) -> list[Batch]:
     """Split the rows into batches for `slots` workers at a time.
 
-    Up to two users for each slot get a batch of their own; more share batches of at most LARGEST_BATCH, as many for
-    each slot, so that all slots end at about the same time.
+    Up to two users for each slot get a batch of their own; more share batches of at most as many users as the engine's
+    worker can process in one go, as many for each slot, so that all slots end at about the same time.
     """
-    users = len(rows)
+    users, largest = len(rows), LARGEST_BATCH[engine]
     if users <= 2 * slots:
         count = users
     else:
-        rounds = math.ceil(users / (slots * LARGEST_BATCH))
-        count = min(rounds * slots, users, MOST_BATCHES)
+        rounds = math.ceil(users / (slots * largest))
+        # Rows of many attributes are long, and a state machine reads a batch into its state.
+        rounds = max(rounds, math.ceil(rows.length / (slots * LONGEST_BATCH)))
+        count = min(rounds * slots, users)
+    if engine == "mapped":
+        count = min(count, MOST_BATCHES)
     edges = [users * number // max(count, 1) for number in range(count + 1)]
     return [rows.batch(number, *edges[number - 1 : number + 1]) for number in range(1, count + 1)]
 
@@ -164,7 +171,7 @@ class _Worker:
         self._store()
 
     def _go_to(self, row: UserRow | None) -> None:
-        self.part.pending = None if row is None else Outcome.failed(row.row, row.useremail, INTERRUPTED, _INTERRUPTED)
+        self.part.pending = None if row is None else Outcome.failed(row.row, row.useremail, INTERRUPTED, INTERRUPTED_MESSAGE)
         self._store()
 
     def _store(self) -> None:

@@ -41,7 +41,7 @@ def take_in(conf: object, settings: Settings, s3: S3Client, folder: RunFolder) -
         refused=rows.refused,
         began=(rows.written or datetime.now(UTC)).isoformat(),
         groups=sorted(rows.groups),
-        batches=plan(rows, settings.slots),
+        batches=plan(rows, settings.slots, request.engine),
     )
     folder.write_manifest(manifest)
     log.info("%d users: %d to process, %d refused.", manifest.users, len(rows), rows.refused)

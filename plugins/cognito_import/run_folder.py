@@ -323,6 +323,11 @@ class Rows:
         """How many rows there are to process."""
         return len(self._numbers)
 
+    @property
+    def length(self) -> int:
+        """The bytes of all rows."""
+        return self._ends[-1]
+
     def add(self, row: UserRow, length: int) -> None:
         """Count in a row whose line has `length` bytes."""
         self._numbers.append(row.row)

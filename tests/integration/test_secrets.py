@@ -6,8 +6,6 @@ from demo.stage import DAG
 from demo.watch import link_in
 
 
-
-
 def test_no_secret_is_left_anywhere(start, addresses, stage, aws, admin, settings_password):
     """Temporary password, link and AWS secret are in no log, XCom, rendered template or message, on failure either."""
     users = addresses(3)

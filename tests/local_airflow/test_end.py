@@ -114,9 +114,8 @@ def test_nothing_survives_the_owner(owner: subprocess.Popen[bytes], number: sign
 
 def test_a_failed_bring_up_leaves_nothing(tmp_path: Path) -> None:
     """When a component does not start, everything else ends again, and the error tells the component's own words."""
-    stack = AirflowStack(
-        dags_folder=tmp_path, plugins_folder=tmp_path, env={"AIRFLOW__CORE__EXECUTOR": "NoSuchExecutor"}
-    )
+    wrong = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://127.0.0.1:1/nowhere"}
+    stack = AirflowStack(dags_folder=tmp_path, plugins_folder=tmp_path, env=wrong)
     before = {p.pid for p in psutil.Process().children(recursive=True)}
     with pytest.raises(StackError, match="Connection refused"):
         stack.start()

@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from typing import Any
 
 from ministack.core.responses import now_iso
@@ -145,8 +146,21 @@ def _unhurried(expression: str, **bounds: Any) -> Any:
     return sfn.jsonata.Jsonata(expression, **{**bounds, "timeout": int(EXPRESSION_SECONDS * 1000)})
 
 
+def _parse_once() -> None:
+    """Parse each expression once: an import evaluates the same few hundred for every user."""
+    parser: Any = import_module("jsonata.parser").Parser
+    parse = parser.parse
+
+    @functools.lru_cache(maxsize=4096)
+    def parsed(*arguments: Any) -> Any:
+        return parse(parser(), *arguments)
+
+    parser.parse = lambda _, *arguments: parsed(*arguments)
+
+
 def install() -> None:
     """Replace the emulator's interpreter."""
+    _parse_once()
     sfn.jsonata.Jsonata.jsonata = staticmethod(_unhurried)
     sfn._run_execution = run_execution
     sfn._scaled_sleep = _sleep

@@ -1,0 +1,165 @@
+"""The stack on a local AWS of its own: deployed once for all tests of this folder, with a user pool for each."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+
+from aws import definition
+from aws.deploy import Stack
+from cognito_import import aws as clients
+from cognito_import.intake import take_in
+from cognito_import.run_folder import RunFolder
+from cognito_import.settings import Settings
+from local_aws.process import LocalAws
+
+ADMIN = "admin@example.com"
+SENDER = "report@example.com"
+JSON = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def process() -> Iterator[LocalAws]:
+    """One local AWS for the whole session."""
+    with LocalAws(latency=0.02) as aws:
+        yield aws
+
+
+@pytest.fixture
+def aws(process: LocalAws, monkeypatch: pytest.MonkeyPatch) -> LocalAws:
+    """The local AWS without what an earlier test asked of it, and this process's environment set for it."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in process.environment().items():
+        monkeypatch.setenv(name, value)
+    process.clear_faults()
+    process.reset()
+    return process
+
+
+@dataclass
+class Machine:
+    """The deployed state machine, and what tests do with it."""
+
+    variable: JSON
+    pool: str
+    states: Any
+    s3: Any
+    cognito: Any
+
+    def start(self, given: JSON, name: str = "") -> str:
+        """Start an execution and return its ARN."""
+        name = name or f"test-{secrets.token_hex(6)}"
+        arn = self.variable["state_machine_arn"]
+        answer = self.states.start_execution(stateMachineArn=arn, name=name, input=json.dumps(given))
+        return str(answer["executionArn"])
+
+    def wait(self, arn: str) -> JSON:
+        """Wait for an execution's end and return its description."""
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            description: JSON = self.states.describe_execution(executionArn=arn)
+            if description["status"] != "RUNNING":
+                return description
+            time.sleep(0.1)
+        raise AssertionError("The execution did not end.")
+
+    def run(self, given: JSON) -> JSON:
+        """Run an execution to its end and return its description."""
+        return self.wait(self.start(given))
+
+    def settings(self, **others: Any) -> Settings:
+        """The deployment's settings."""
+        return Settings.parse({**self.variable, **others})
+
+    def filled(self, users: list[JSON], **settings: Any) -> RunFolder:
+        """A run folder as Airflow fills it."""
+        folder = RunFolder(self.s3, self.variable["report_bucket"], f"run-{secrets.token_hex(6)}")
+        take_in({"data": users, "adminemail": ADMIN}, self.settings(**settings), self.s3, folder)
+        return folder
+
+    def members(self, group: str = "BASIC") -> dict[str, str]:
+        """The group's users: address to username."""
+        pages = self.cognito.get_paginator("list_users_in_group").paginate(UserPoolId=self.pool, GroupName=group)
+        return {
+            attribute["Value"]: user["Username"]
+            for page in pages
+            for user in page["Users"]
+            for attribute in user["Attributes"]
+            if attribute["Name"] == "email"
+        }
+
+    def use(self, change: Callable[[JSON], JSON]) -> None:
+        """Put a changed definition in place of the deployed one."""
+        arn = self.variable["state_machine_arn"]
+        stored = json.loads(self.states.describe_state_machine(stateMachineArn=arn)["definition"])
+        self.states.update_state_machine(stateMachineArn=arn, definition=json.dumps(change(stored)))
+
+
+def hurried(machine: JSON) -> JSON:
+    """The definition with hardly any patience: it asks S3 and the function once, and a silent worker is gone after 3 s."""
+    text = json.dumps(machine).replace("$run.grace - $states.input.quiet", "3 - $states.input.quiet")
+    changed: JSON = json.loads(text)
+    for _, state in definition.states_in(changed):
+        if not str(state.get("Resource", "")).startswith(definition.COGNITO):
+            state.pop("Retry", None)
+    return changed
+
+
+@pytest.fixture(scope="session")
+def deployed(process: LocalAws) -> Iterator[tuple[Stack, str, str]]:
+    """The stack, its user pool's id and the definition as it was deployed."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in process.environment().items():
+            environment.setenv(name, value)
+        cognito: Any = boto3.client("cognito-idp")
+        pool = cognito.create_user_pool(
+            PoolName="test",
+            UsernameAttributes=["email"],
+            UsernameConfiguration={"CaseSensitive": False},
+            Schema=[{"Name": "plan", "AttributeDataType": "String", "Mutable": True}],
+        )["UserPool"]["Id"]
+        for group in ("BASIC", "VIP"):
+            cognito.create_group(UserPoolId=pool, GroupName=group)
+        boto3.client("ses").verify_email_identity(EmailAddress=SENDER)
+        stack = Stack("test")
+        stack.deploy({"MailFrom": SENDER, "UserPoolId": pool, "Locale": "en", "TimeZone": "UTC"})
+        arn = stack.variable()["state_machine_arn"]
+        stored = boto3.client("stepfunctions").describe_state_machine(stateMachineArn=arn)["definition"]
+        yield stack, pool, stored
+
+
+@pytest.fixture
+def machine(deployed: tuple[Stack, str, str], aws: LocalAws) -> Machine:
+    """The state machine as it was deployed."""
+    stack, pool, stored = deployed
+    states: Any = boto3.client("stepfunctions")
+    made = Machine(stack.variable(), pool, states, boto3.client("s3", config=clients.S3), boto3.client("cognito-idp"))
+    made.use(lambda _: json.loads(stored))
+    return made
+
+
+@pytest.fixture
+def hurried_machine(machine: Machine) -> Machine:
+    """The state machine with hardly any patience, for tests of what it does when that is over."""
+    machine.use(hurried)
+    return machine
+
+
+@pytest.fixture
+def addresses() -> Callable[[int], list[JSON]]:
+    """Make users with new addresses."""
+
+    def make(count: int) -> list[JSON]:
+        mark = secrets.token_hex(4)
+        return [{"useremail": f"user{number:03}-{mark}@example.com"} for number in range(1, count + 1)]
+
+    return make
