@@ -7,10 +7,11 @@ UV := $(VENV)/bin/uv
 RUN := PYTHONPATH=include:plugins:. $(VENV)/bin/python
 CODE := dags plugins include tests bench
 USERS ?= 60
+STACK = $(if $(SUFFIX),--suffix $(SUFFIX))
 # Without bytecode every process of Airflow starts in twice the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo up down test test-unit check format bench lock clean
+.PHONY: help setup demo up down test test-unit check format bench package deploy variable remove lock clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 — /p' $(MAKEFILE_LIST)
@@ -51,6 +52,9 @@ check: setup  ## Lint, format, types and the rules of the house
 	$(VENV)/bin/ruff format --check $(CODE)
 	$(VENV)/bin/mypy
 	cd plugins && ../$(VENV)/bin/lint-imports --config ../pyproject.toml
+	$(VENV)/bin/cfn-lint --regions us-east-1 ap-northeast-1 --template include/aws/template.yaml
+	$(RUN) -m aws.definition --check
+	$(RUN) -m aws.lint
 	$(VENV)/bin/python tests/house_rules.py
 
 format: setup  ## Format the code
@@ -59,6 +63,18 @@ format: setup  ## Format the code
 
 bench: setup  ## Measure 1,000 users against the loops that people write instead (about 20 minutes)
 	@$(RUN) -m bench
+
+package: setup  ## Build the Lambda function's zip and the state machine's definition
+	@$(RUN) -m aws.package
+
+deploy: setup  ## Deploy the stack: make deploy SET='--set MailFrom=… --set UserPoolId=…' (SUFFIX=main)
+	@$(RUN) -m aws.deploy deploy $(STACK) $(SET)
+
+variable: setup  ## Print the Airflow Variable cognito_import of the deployed stack
+	@$(RUN) -m aws.deploy outputs $(STACK)
+
+remove: setup  ## Remove the stack (SET=--delete-data for its runs and reports, too)
+	@$(RUN) -m aws.deploy remove $(STACK) $(SET)
 
 lock: setup  ## Pin everything anew from requirements.txt and requirements-dev.in
 	$(UV) pip compile --quiet --universal --python-version 3.11 --no-strip-extras --no-header --no-emit-index-url \

@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def whole_stage() -> Iterator[Stage]:
     """Start Airflow and local AWS once: it takes longer than most tests."""
-    with Stage(settings={"temporary_password": PASSWORD}) as stage:
+    with Stage(state_machine=True, settings={"temporary_password": PASSWORD}) as stage:
         yield stage
 
 

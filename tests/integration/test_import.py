@@ -8,7 +8,9 @@ from cognito_import.pacing import DEFAULT_QUOTAS
 from demo.stage import DAG
 
 
-def test_an_import_ends_with_one_true_outcome_for_every_user(start, addresses, ground, aws, admin, reported, truth, stage):
+def test_an_import_ends_with_one_true_outcome_for_every_user(
+    start, addresses, ground, aws, admin, reported, truth, stage
+):
     """CSV, pool and mail agree; results that are a user's own do not fail the run; the quotas are kept."""
     users = addresses(60)
     ground.add_user(users[2])
@@ -77,11 +79,17 @@ def test_outside_traffic_costs_time_and_no_user(start, addresses, aws, reported,
 
 
 BAD = [
-    pytest.param({"adminemail": None, "data": [{"useremail": "a@example.com"}]}, "'adminemail' is missing", id="no-admin"),
-    pytest.param({"adminemail": "a@b.jp\nBcc: x@b.jp", "data": [{"useremail": "a@b.jp"}]}, "line break", id="line-break"),
+    pytest.param(
+        {"adminemail": None, "data": [{"useremail": "a@example.com"}]}, "'adminemail' is missing", id="no-admin"
+    ),
+    pytest.param(
+        {"adminemail": "a@b.jp\nBcc: x@b.jp", "data": [{"useremail": "a@b.jp"}]}, "line break", id="line-break"
+    ),
     pytest.param({"data": []}, "'data' is an empty array", id="data-empty"),
     pytest.param({}, "'data' and 'source' are both missing", id="data-missing"),
-    pytest.param({"data": [{"useremail": "a@b.jp"}], "adminmail": "x@b.jp"}, "did you mean 'adminemail'", id="unknown-key"),
+    pytest.param(
+        {"data": [{"useremail": "a@b.jp"}], "adminmail": "x@b.jp"}, "did you mean 'adminemail'", id="unknown-key"
+    ),
     pytest.param({"source": "s3://BUCKET/none.csv"}, "no such object", id="source-missing"),
     pytest.param({"source": "s3://BUCKET/bad.csv"}, "Shift_JIS", id="source-shift-jis"),
 ]
