@@ -102,7 +102,7 @@ def preflight(taken: dict[str, Any]) -> list[dict[str, Any]]:
         check(manifest, settings, Clients(aws.cognito, folder.s3, aws.ses, aws.step_functions), aws.credentials_end())
     except PreflightError as error:
         raise AirflowFailException(str(error)) from error
-    return [{"label": batch.label, **asdict(batch)} for batch in manifest.batches]
+    return [{**taken, "label": batch.label, **asdict(batch)} for batch in manifest.batches]
 
 
 @task.branch(retries=RETRIES, execution_timeout=timedelta(minutes=5))
@@ -117,7 +117,7 @@ def choose_engine(taken: dict[str, Any]) -> str:
     execution_timeout=timedelta(hours=6),
     map_index_template="{{ task.op_kwargs['batch']['label'] }}",
 )
-def import_users(taken: dict[str, Any], batch: dict[str, Any]) -> dict[str, int]:
+def import_users(batch: dict[str, Any]) -> dict[str, int]:
     """Import the users of one batch who are not finished yet. Gives counts."""
     from dataclasses import asdict
 
@@ -129,8 +129,8 @@ def import_users(taken: dict[str, Any], batch: dict[str, Any]) -> dict[str, int]
     from cognito_import.run_folder import Batch
     from cognito_import.user_pool import UserPool
 
-    settings, aws, folder = open_run(taken)
-    began = datetime.fromisoformat(taken["began"])
+    settings, aws, folder = open_run(batch)
+    began = datetime.fromisoformat(batch["began"])
     held_for = (datetime.now(UTC) - get_current_context()["ti"].start_date).total_seconds()
     pool = UserPool(aws.cognito, settings, Pacer(settings.pacing_seconds, held_for=held_for), began=began)
     try:
@@ -222,7 +222,7 @@ with DAG(
 ):
     taken = read_request()
     batches = preflight(taken)
-    mapped = import_users.partial(taken=taken).expand(batch=batches)
+    mapped = import_users.expand(batch=batches)
     state_machine = RunExecution(
         task_id="run_state_machine",
         taken=taken,

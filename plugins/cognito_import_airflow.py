@@ -5,7 +5,7 @@ Imported whenever a DAG file is parsed, so nothing heavy stands at its top and n
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
     from botocore.config import Config
+    from botocore.loaders import Loader
 
     from cognito_import.settings import Settings
 
@@ -36,6 +37,27 @@ def load_settings() -> Settings:
     if settings.temporary_password:
         mask_secret(settings.temporary_password)
     return settings
+
+
+@cache
+def service_descriptions() -> Loader:
+    """What botocore knows of AWS's services, megabytes of JSON: read once and shared by all sessions of a process.
+
+    A process that forks tasks can read it for them (see :func:`read_ahead`).
+    """
+    from botocore.loaders import create_loader
+
+    return create_loader()
+
+
+def read_ahead() -> None:
+    """Read the descriptions of the services that an import's tasks use. Calls nobody."""
+    from botocore.session import Session
+
+    session = Session()
+    session.register_component("data_loader", service_descriptions())
+    for service in ("cognito-idp", "s3", "ses", "stepfunctions"):
+        session.create_client(service, "us-east-1", aws_access_key_id="nobody", aws_secret_access_key="nothing")  # noqa: S106
 
 
 class Aws:
@@ -90,7 +112,10 @@ class Aws:
 
     @cached_property
     def _session(self) -> Any:  # noqa: ANN401 - boto3-stubs know a service by its literal name alone
-        return self._hook.get_session()
+        session = self._hook.get_session()
+        # The botocore session inside: boto3 has no public way to give it a loader.
+        session._session.register_component("data_loader", service_descriptions())  # noqa: SLF001
+        return session
 
     def _client(self, service: str, config: Config) -> Any:  # noqa: ANN401 - see above
         connection = self._hook.conn_config

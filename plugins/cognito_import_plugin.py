@@ -57,8 +57,11 @@ def on_starting(component: object) -> None:  # noqa: ARG001 - the hook's signatu
             log.warning("%s cannot be imported ahead of the tasks.", module, exc_info=True)
     from airflow.sdk.api.client import Client
 
+    from cognito_import_airflow import read_ahead
+
     # The first client reads the machine's certificates, and those that follow share them.
     Client(base_url="http://127.0.0.1", token="").close()
+    read_ahead()
 
 
 @hookimpl

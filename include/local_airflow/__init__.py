@@ -11,5 +11,4 @@
     warden.py      the process that holds all others, and ends them whatever happens to the owner
     ports.py       free TCP ports
     rest.py        a small client of Airflow's REST API
-    preload/       airflow_local_settings.py: imports what tasks need before they are forked
 """

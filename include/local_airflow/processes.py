@@ -156,7 +156,7 @@ class Processes:
         return found
 
     def memory_mb(self) -> float:
-        """Return the memory of all processes in MB, pages that several share counted once."""
+        """Return the memory of all processes in MB; pages that several share count once where the system tells (as root)."""
         total = 0
         for process in self.members():
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -11,7 +11,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 AIRFLOW_ENV = ROOT / "include" / "airflow.env"
 POOLS = ROOT / "include" / "pools.json"
-PRELOAD = Path(__file__).with_name("preload")
 
 
 def read_env_file(path: Path = AIRFLOW_ENV) -> dict[str, str]:
@@ -93,6 +92,4 @@ def component_environment(*parts: Mapping[str, str]) -> dict[str, str]:
     environment = inherited_environment()
     for part in (read_env_file(), *parts):
         environment.update(part)
-    paths = [str(PRELOAD), environment.get("PYTHONPATH", "")]
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     return environment

@@ -224,7 +224,7 @@ class AirflowStack:
         return (supervisor[0] if supervisor else None), (code[0] if code else None)
 
     def memory_mb(self) -> float:
-        """Return the memory of all processes in MB, pages that several share counted once."""
+        """Return the memory of all processes in MB; pages that several share count once where the system tells (as root)."""
         return self.processes.memory_mb()
 
 

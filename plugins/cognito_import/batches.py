@@ -171,7 +171,9 @@ class _Worker:
         self._store()
 
     def _go_to(self, row: UserRow | None) -> None:
-        self.part.pending = None if row is None else Outcome.failed(row.row, row.useremail, INTERRUPTED, INTERRUPTED_MESSAGE)
+        self.part.pending = (
+            None if row is None else Outcome.failed(row.row, row.useremail, INTERRUPTED, INTERRUPTED_MESSAGE)
+        )
         self._store()
 
     def _store(self) -> None:

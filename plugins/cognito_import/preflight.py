@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -73,25 +74,34 @@ def check(manifest: Manifest, settings: Settings, clients: Clients, credentials_
     PreflightError with every problem found.
     """
     findings = _Findings()
-    _check_user_pool(manifest, settings, clients.cognito, findings)
-    findings.ask(
-        f"The report bucket {settings.report_bucket!r}",
-        "create it or correct the setting 'report_bucket'",
-        "s3:ListBucket on it",
-        clients.s3.head_bucket,
-        Bucket=settings.report_bucket,
-    )
+    checks: list[Callable[[], None]] = [
+        lambda: _check_user_pool(manifest, settings, clients.cognito, findings),
+        lambda: _check_bucket(settings, clients.s3, findings),
+        lambda: _check_sender(settings, clients.ses, findings),
+        lambda: _check_pace(manifest, settings, clients.cognito, findings),
+        lambda: _check_link(manifest, settings, credentials_end, findings),
+    ]
     if manifest.engine == "step_functions":
-        _check_state_machine(settings, clients.step_functions, findings)
-    _check_sender(settings, clients.ses, findings)
-    _check_pace(manifest, settings, clients.cognito, findings)
-    _check_link(manifest, settings, credentials_end, findings)
+        checks.append(lambda: _check_state_machine(settings, clients.step_functions, findings))
+    with ThreadPoolExecutor(len(checks)) as pool:  # each waits for another service
+        for done in [pool.submit(one) for one in checks]:
+            done.result()
     for warning in findings.warnings:
         log.warning("%s", warning)
     if findings.problems:
         raise PreflightError(findings.problems)
     log.info("Preflight: all is ready for %d users.", manifest.users - manifest.refused)
     return findings.warnings
+
+
+def _check_bucket(settings: Settings, s3: S3Client, findings: _Findings) -> None:
+    findings.ask(
+        f"The report bucket {settings.report_bucket!r}",
+        "create it or correct the setting 'report_bucket'",
+        "s3:ListBucket on it",
+        s3.head_bucket,
+        Bucket=settings.report_bucket,
+    )
 
 
 def _check_user_pool(
