@@ -18,11 +18,14 @@ SLOTS: Final = 20
 DAGS: Final = frozenset({"cognito_import"})
 
 FORKED_WITH: Final = (
+    "airflow.dag_processing.bundles.local",
     "airflow.dag_processing.dagbag",
     "airflow.providers.amazon.aws.hooks.base_aws",
+    "airflow.providers.standard.decorators.branch_python",
     "airflow.providers.standard.decorators.python",
     "airflow.sdk.api.client",
     "airflow.sdk.definitions.asset.metadata",
+    "airflow.sdk.definitions.decorators",
     "airflow.sdk.execution_time.request_handlers",
     "airflow.sdk.execution_time.schema.migrator",
     "airflow.sdk.execution_time.supervisor",
@@ -33,6 +36,7 @@ FORKED_WITH: Final = (
     "cognito_import.preflight",
     "cognito_import.user_pool",
     "cognito_import_airflow",
+    "cognito_import_execution",
     "boto3.s3.inject",
     "encodings.idna",
     "jinja2.ext",
@@ -44,11 +48,13 @@ log = logging.getLogger(__name__)
 
 
 @hookimpl
-def on_starting(component: object) -> None:  # noqa: ARG001 - the hook's signature
+def on_starting(component: object) -> None:
     """Import what tasks need before LocalExecutor forks its workers, so that twenty tasks need not each do it."""
     from airflow.configuration import conf
 
-    if "scheduler" not in sys.argv or "LocalExecutor" not in conf.get("core", "executor"):
+    # Each task process starts as a component, too, with the command line of the scheduler that it was forked from.
+    is_job = type(component).__module__ == "airflow.jobs.job"
+    if not is_job or "scheduler" not in sys.argv or "LocalExecutor" not in conf.get("core", "executor"):
         return
     for module in FORKED_WITH:
         try:
@@ -62,6 +68,7 @@ def on_starting(component: object) -> None:  # noqa: ARG001 - the hook's signatu
     # The first client reads the machine's certificates, and those that follow share them.
     Client(base_url="http://127.0.0.1", token="").close()
     read_ahead()
+    log.info("Imported ahead what the tasks of an import need.")
 
 
 @hookimpl
