@@ -62,7 +62,7 @@ RETRIES = 3
 LAST_WORD = "all_done"  # report and finish run whatever became of the engine
 
 
-@task(retries=RETRIES, execution_timeout=timedelta(minutes=30))
+@task(retries=RETRIES, execution_timeout=timedelta(minutes=30), multiple_outputs=False)
 def read_request() -> dict[str, Any]:
     """Check the request and store its users. Gives the run's name and its counts."""
     from airflow.sdk.exceptions import AirflowFailException
@@ -117,6 +117,7 @@ def choose_engine(taken: dict[str, Any]) -> str:
     pool=POOL,
     retries=RETRIES,
     execution_timeout=timedelta(hours=6),
+    multiple_outputs=False,  # one XCom, not one more for each count
     map_index_template="{{ task.op_kwargs['batch']['label'] }}",
 )
 def import_users(batch: dict[str, Any]) -> dict[str, int]:
@@ -143,7 +144,7 @@ def import_users(batch: dict[str, Any]) -> dict[str, int]:
         raise AirflowFailException(str(stop)) from stop
 
 
-@task(trigger_rule=LAST_WORD, retries=RETRIES, execution_timeout=timedelta(minutes=30))
+@task(trigger_rule=LAST_WORD, retries=RETRIES, execution_timeout=timedelta(minutes=30), multiple_outputs=False)
 def report(taken: dict[str, Any] | None, batches: list[dict[str, Any]] | None) -> dict[str, Any]:
     """Mail the administrator what became of every user. Gives counts and the CSV's key."""
     from dataclasses import asdict
