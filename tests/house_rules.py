@@ -26,7 +26,16 @@ def main() -> int:
     problems = []
     for name in listed.stdout.split("\n"):
         path = ROOT / name
-        if path == Path(__file__) or path.suffix not in {".py", ".md", ".yaml", ".yml", ".toml", ".env", ".json", ".in"}:
+        if path == Path(__file__) or path.suffix not in {
+            ".py",
+            ".md",
+            ".yaml",
+            ".yml",
+            ".toml",
+            ".env",
+            ".json",
+            ".in",
+        }:
             continue
         text = path.read_text(encoding="utf-8")
         for pattern, why in FORBIDDEN.items():

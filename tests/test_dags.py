@@ -16,6 +16,7 @@ from cognito_import.settings import Settings
 ROOT = Path(__file__).parents[1]
 DAGS = {"cognito_import": "cognito_import.py"}
 
+
 @pytest.fixture(scope="session")
 def parsed(tmp_path_factory: pytest.TempPathFactory):
     """What parsing the DAG files gives, with no Variable, connection or network to be had."""

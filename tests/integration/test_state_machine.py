@@ -99,4 +99,6 @@ def test_executions_and_mapped_imports_take_turns(start, addresses, aws, ground)
     for one, other in combinations(spans.values(), 2):
         assert one[1] < other[0] or other[1] < one[0]
     pool = ground.users()
-    assert {user: pool[user].groups for users in lists.values() for user in users if pool[user].groups != {"BASIC"}} == {}
+    assert {
+        user: pool[user].groups for users in lists.values() for user in users if pool[user].groups != {"BASIC"}
+    } == {}
