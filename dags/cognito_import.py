@@ -17,7 +17,7 @@ happened and why. All imports together make at most 20 calls a second in each of
 }
 ```
 
-For more than about a thousand users put a `.csv`, `.json` or `.jsonl` file into S3 and name it instead of `data`:
+For more than a few hundred users put a `.csv`, `.json` or `.jsonl` file into S3 and name it instead of `data`:
 
 ```json
 {"source": "s3://my-bucket/users.csv", "adminemail": "admin@example.com"}

@@ -68,7 +68,7 @@ class Import:
         _head(f"Importing {len(users):,} users with the engine {self.engine}")
         triggered = time.time()
         request = {"data": users, "adminemail": stage.ground.admin, "engine": self.engine}
-        if len(users) > 1000:  # noqa: PLR2004 - where the DAG's manual advises a file
+        if len(users) > 300:  # noqa: PLR2004 - where the DAG's manual advises a file
             request = _as_source(stage, request)
         run_id = stage.airflow.rest.trigger(DAG, request)
         state = follow(stage.airflow.rest, stage.ground, DAG, run_id)
