@@ -27,9 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.airflow)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def whole_stage() -> Iterator[Stage]:
-    """Start Airflow and local AWS once for this folder: it takes longer than most tests."""
+    """Start Airflow and local AWS once: it takes longer than most tests."""
     with Stage(state_machine=True, settings={"temporary_password": PASSWORD}) as stage:
         yield stage
 
