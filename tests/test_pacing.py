@@ -1,5 +1,7 @@
 """The pace of one slot."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,3 +54,30 @@ def test_categories_do_not_wait_for_each_other():
     assert abs(time.now - 101.0) < 1e-3
     pacer.wait(Category.USER_RESOURCE_UPDATE)
     assert abs(time.now - 101.0) < 1e-3
+
+
+def test_a_call_that_may_have_been_late_holds_the_next_one_back():
+    """A call of unusual length may have reached the service at its end; the pace is kept from there, and only once."""
+    time = Time()
+    pacer = Pacer(1.0, held_for=1.0, clock=lambda: time.now, sleep=time.sleep)
+    starts = []
+    for duration in (0.15, 0.15, 0.75, 0.15, 0.15):
+        pacer.wait(Category.USER_CREATION)
+        starts.append(time.now)
+        time.now += duration
+        pacer.done(Category.USER_CREATION)
+    gaps = [round(later - earlier, 3) for earlier, later in pairwise(starts)]
+    assert gaps == [1.0, 1.0, 1.5, 1.0]
+
+
+def test_a_service_that_is_far_away_costs_no_pace():
+    """Calls that always take long are not late: after the first one the pace is start to start."""
+    time = Time()
+    pacer = Pacer(1.0, held_for=1.0, clock=lambda: time.now, sleep=time.sleep)
+    starts = []
+    for _ in range(5):
+        pacer.wait(Category.USER_CREATION)
+        starts.append(time.now)
+        time.now += 0.6
+        pacer.done(Category.USER_CREATION)
+    assert [round(later - earlier, 3) for earlier, later in pairwise(starts)] == [1.4, 1.0, 1.0, 1.0]

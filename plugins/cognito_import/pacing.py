@@ -28,6 +28,10 @@ DEFAULT_QUOTAS = {
 """Requests a second for an account and Region, all user pools and live traffic together, unless raised."""
 
 
+USUAL_SECONDS = 0.1
+"""What a call is taken to need before one was measured, and by how much more it may take without being held for late."""
+
+
 class Pacer:
     """Keeps `seconds` between the starts of two calls of one category, counted from start to start.
 
@@ -49,6 +53,7 @@ class Pacer:
         self._sleep = sleep
         self._taken = clock() - held_for
         self._started: dict[Category, float] = {}
+        self._fastest: dict[Category, float] = {}
 
     def wait(self, category: Category) -> None:
         """Sleep until a call of `category` may start, and count it as started now."""
@@ -57,3 +62,14 @@ class Pacer:
         while (left := last + self._seconds - self._clock()) > 0:
             self._sleep(left)
         self._started[category] = self._clock()
+
+    def done(self, category: Category) -> None:
+        """Take note that the call of `category` has been answered.
+
+        One that took far longer than the fastest may have reached the service that much late, on a machine that is busy
+        starting tasks, say. It counts as started so much later; else the next would reach the service too close behind.
+        """
+        took = self._clock() - self._started[category]
+        late = took - self._fastest.get(category, USUAL_SECONDS) - USUAL_SECONDS
+        self._started[category] += max(0.0, late)
+        self._fastest[category] = min(took, self._fastest.get(category, took))

@@ -178,7 +178,8 @@ class UserPool:
             raise _given_up(operation, last.failure) from last.failure
 
     def _attempt(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        self._pacer.wait(_CATEGORIES[operation])
+        category = _CATEGORIES[operation]
+        self._pacer.wait(category)
         call = getattr(self._client, _METHODS[operation])
         try:
             answer: dict[str, Any] = call(UserPoolId=self._settings.user_pool_id, **arguments)
@@ -191,6 +192,8 @@ class UserPool:
         except BotoCoreError as error:  # credentials or configuration
             code = "NoCredentials" if isinstance(error, NoCredentialsError) else type(error).__name__
             raise CallsStoppedError(code, str(error)) from error
+        finally:
+            self._pacer.done(category)
         return answer
 
 
