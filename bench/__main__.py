@@ -117,7 +117,8 @@ def _by_airflow(stage: Stage, addresses: list[str]) -> float:
 def _table(users: int, rows: list[dict[str, Any]]) -> str:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     where = (
-        f"`python -m bench --users {users}` (`make bench` with 1,000), at commit {commit.stdout.strip() or 'unknown'}, {os.cpu_count()} cores, Python "
+        f"`python -m bench --users {users}` (`make bench` with 1,000), at commit "
+        f"{commit.stdout.strip() or 'unknown'}, {os.cpu_count()} cores, Python "
         f"{platform.python_version()}; local AWS with 100 ms a call and Cognito's default quotas (50 creations and 25 "
         f"memberships a second); {SLOTS} slots, {PACING:g} s."
     )

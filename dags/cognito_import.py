@@ -49,8 +49,6 @@ import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-# Not task.branch: looking it up reads every installed provider, a quarter of a second in every task.
-from airflow.providers.standard.decorators.branch_python import branch_task
 from airflow.sdk import DAG, Param, get_current_context, task
 
 from cognito_import_airflow import Aws, load_settings
@@ -107,7 +105,7 @@ def preflight(taken: dict[str, Any]) -> list[dict[str, Any]]:
     return [{**taken, "label": batch.label, **asdict(batch)} for batch in manifest.batches]
 
 
-@branch_task(retries=RETRIES, execution_timeout=timedelta(minutes=5))
+@task.branch(retries=RETRIES, execution_timeout=timedelta(minutes=5))
 def choose_engine(taken: dict[str, Any]) -> str:
     """Go on with the engine that the request or the settings name."""
     return "run_state_machine" if taken["engine"] == "step_functions" else "import_users"
