@@ -18,10 +18,6 @@ ROW = UserRow(1, "new@example.com", {"given_name": "花子", "custom:department"
 @pytest.fixture
 def began(ground):
     """The service's clock before the test, as a run's beginning."""
-    return ground.s3.head_bucket(Bucket=ground.bucket) and _now(ground)
-
-
-def _now(ground):
     from email.utils import parsedate_to_datetime
 
     answer = ground.s3.head_bucket(Bucket=ground.bucket)

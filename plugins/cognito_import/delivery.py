@@ -6,7 +6,7 @@ import hashlib
 import logging
 import tempfile
 from bisect import bisect
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -108,13 +108,9 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
     )
     message_id = mail.send(ses, composed, settings.mail_from, manifest.adminemail)
     delivery = Delivery(summary.as_dict(), summary.unfinished, key, signed.ends.isoformat(), message_id)
-    folder.write_report({"digest": digest, "delivery": _fields(delivery)})
+    folder.write_report({"digest": digest, "delivery": asdict(delivery)})
     log.info("Reported %d users: %s.", summary.total, summary.as_dict())
     return delivery
-
-
-def _fields(delivery: Delivery) -> dict[str, Any]:
-    return {name: getattr(delivery, name) for name in delivery.__slots__}
 
 
 def verdict(delivery: Delivery | None) -> None:

@@ -107,7 +107,7 @@ def credentials_end(credentials: Credentials | None) -> datetime | None:
             "Check the AWS connection or the role; then run the report again."
         )
         raise ReportError(message) from error
-    # botocore has no public name for it (boto/botocore issue 2604); a test fails if a release renames it.
+    # botocore has no public name for it (boto/botocore#2604); a test fails if a release renames it.
     end: datetime | None = getattr(credentials, "_expiry_time", None)
     return None if end is None else end.astimezone(UTC)
 
