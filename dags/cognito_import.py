@@ -51,7 +51,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, get_current_context, task
 
-from cognito_import_airflow import Aws, load_settings
+from cognito_import_airflow import Aws, load_settings, refusing
 from cognito_import_execution import RunExecution
 
 POOL = "cognito_api"
@@ -65,18 +65,19 @@ def read_request() -> dict[str, Any]:
     """Check the request and store its users. Gives the run's name and its counts."""
     from airflow.sdk.exceptions import AirflowFailException
 
-    from cognito_import.errors import RequestError, SettingsError
+    from cognito_import.errors import SettingsError
     from cognito_import.intake import take_in
     from cognito_import.run_folder import RunFolder, run_name
 
     dag_run = get_current_context()["dag_run"]
     try:
         settings = load_settings()
-        s3 = Aws(settings).s3
-        folder = RunFolder(s3, settings.report_bucket, run_name(dag_run.dag_id, dag_run.run_id))
-        manifest = take_in(dag_run.conf or {}, settings, s3, folder)
-    except (RequestError, SettingsError) as error:
+    except SettingsError as error:
         raise AirflowFailException(str(error)) from error
+    s3 = Aws(settings).s3
+    folder = RunFolder(s3, settings.report_bucket, run_name(dag_run.dag_id, dag_run.run_id))
+    with refusing(folder):
+        manifest = take_in(dag_run.conf or {}, settings, s3, folder)
     return {
         "run": folder.run,
         "users": manifest.users,
@@ -91,17 +92,12 @@ def preflight(taken: dict[str, Any]) -> list[dict[str, Any]]:
     """Check that AWS is ready. Gives the batches to process, as places in the run's file of users."""
     from dataclasses import asdict
 
-    from airflow.sdk.exceptions import AirflowFailException
-
-    from cognito_import.errors import PreflightError
     from cognito_import.preflight import Clients, check
 
     settings, aws, folder = open_run(taken)
     manifest = folder.required_manifest()
-    try:
+    with refusing(folder):
         check(manifest, settings, Clients(aws.cognito, folder.s3, aws.ses, aws.step_functions), aws.credentials_end())
-    except PreflightError as error:
-        raise AirflowFailException(str(error)) from error
     return [{**taken, "label": batch.label, **asdict(batch)} for batch in manifest.batches]
 
 

@@ -5,17 +5,23 @@ Imported whenever a DAG file is parsed, so nothing heavy stands at its top and n
 
 from __future__ import annotations
 
+import logging
+from contextlib import contextmanager
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
     from botocore.config import Config
     from botocore.loaders import Loader
 
+    from cognito_import.run_folder import RunFolder
     from cognito_import.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 def load_settings() -> Settings:
@@ -37,6 +43,23 @@ def load_settings() -> Settings:
     if settings.temporary_password:
         mask_secret(settings.temporary_password)
     return settings
+
+
+@contextmanager
+def refusing(folder: RunFolder) -> Iterator[None]:
+    """Fail the task for good where the run is refused, and leave the reason in its folder for the nightly run."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from cognito_import.errors import PreflightError, RequestError, RunFolderError
+
+    try:
+        yield
+    except (RequestError, PreflightError) as error:
+        try:
+            folder.write_refusal(str(error))
+        except RunFolderError as failure:  # the bucket may be the very thing that is not ready
+            log.warning("The reason could not be left in the run folder: %s", failure)
+        raise AirflowFailException(str(error)) from error
 
 
 @cache

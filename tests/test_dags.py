@@ -14,7 +14,7 @@ from cognito_import.request import KEYS, ImportRequest
 from cognito_import.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-DAGS = {"cognito_import": "cognito_import.py"}
+DAGS = {"cognito_import": "cognito_import.py", "cognito_import_nightly": "cognito_import_nightly.py"}
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,14 @@
 
 import csv
 import io
+import re
 import time
 import urllib.error
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cognito_import.delivery import all_outcomes, deliver, verdict
+from cognito_import.delivery import all_outcomes, deliver, shortfall, tell_refusal, verdict
 from cognito_import.errors import IncompleteRunError, ReportError
 from cognito_import.intake import take_in
 from cognito_import.outcomes import SUCCEEDED, Outcome
@@ -135,6 +136,44 @@ def test_no_report_is_no_success():
     """A run without a report is failed in words."""
     with pytest.raises(IncompleteRunError, match="did not go out"):
         verdict(None)
+
+
+def test_what_a_run_fell_short_of(ground, settings, folder):
+    """The reason for a file's failure is what the run itself has stored: a refusal, users left, or no report."""
+    empty = RunFolder(ground.s3, ground.bucket, "run-2")
+    assert "before its users were read" in shortfall(empty, "failed")
+    empty.write_refusal("'source' s3://b/k.csv is empty; expected users.")
+    assert shortfall(empty, "failed") == "'source' s3://b/k.csv is empty; expected users."
+    assert "clear it" in shortfall(folder, "failed")
+    finish(folder, but={7})
+    key = report(ground, settings, folder).csv_key
+    assert re.fullmatch(
+        rf"1 of 40 users were not finished.*The report is at s3://{ground.bucket}/{key}\.", shortfall(folder, "failed")
+    )
+    finish(folder)
+    report(ground, settings, folder)
+    assert shortfall(folder, "success") is None
+
+
+def test_a_refusal_is_mailed_once(ground, settings, folder, mails, local_aws):
+    """The administrator hears of a refused file once, whatever is retried, and of no other run."""
+
+    def tell(one):
+        tell_refusal(one, settings, ground.ses, to=ground.admin, source="in/users.csv", now=NOW)
+
+    tell(folder)
+    refused = RunFolder(ground.s3, ground.bucket, "run-2")
+    refused.write_refusal("Preflight found 2 problems:\n  - one\n  - <two>")
+    local_aws.fault("SendEmail", service="ses", code="AccessDenied", status=403)
+    with pytest.raises(ReportError, match="AccessDenied"):
+        tell(refused)
+    tell(refused)
+    tell(refused)
+    (mail,) = mails()
+    assert "処理できませんでした" in mail["Subject"]
+    assert "  - one\n  - <two>" in mail["BodyText"]
+    assert "- &lt;two&gt;<br>" in mail["BodyHtml"]
+    assert "in/users.csv" in mail["BodyText"]
 
 
 def test_the_csv_opens_as_a_table(ground, settings, folder, mails):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cognito_import.errors import RequestError, SourceError
 from cognito_import.request import ImportRequest
-from cognito_import.sources import users_of
+from cognito_import.sources import Users
 
 HEADER = b"useremail,given_name,custom:department,groups\r\n"
 
@@ -23,7 +23,7 @@ def read(ground):
     def read(content: bytes, name: str = "users.csv"):
         ground.s3.put_object(Bucket=ground.bucket, Key=name, Body=content)
         request = ImportRequest("admin@example.com", "import", "mapped", source=(ground.bucket, name))
-        return list(users_of(request, ground.s3))
+        return list(Users(request, ground.s3))
 
     return read
 
@@ -31,7 +31,7 @@ def read(ground):
 def test_data_is_given_as_it_is():
     """A request's own users need no S3."""
     users = [{"useremail": "a@example.com"}]
-    assert list(users_of(ImportRequest("a@b.jp", "import", "mapped", data=users), None)) == users
+    assert list(Users(ImportRequest("a@b.jp", "import", "mapped", data=users), None)) == users
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "bom"])
@@ -109,7 +109,7 @@ def test_a_source_that_is_not_there_is_named(ground):
     for bucket, word in ((ground.bucket, "no such object"), ("no-such-bucket-here", "no such bucket")):
         request = ImportRequest("admin@example.com", "import", "mapped", source=(bucket, "gone.csv"))
         with pytest.raises(SourceError, match=word):
-            list(users_of(request, ground.s3))
+            list(Users(request, ground.s3))
 
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)

@@ -108,6 +108,11 @@ class Ground:
                 self.s3.delete_objects(Bucket=self.bucket, Delete={"Objects": keys})  # type: ignore[typeddict-item]
         self.s3.delete_bucket(Bucket=self.bucket)
 
+    def inbox(self) -> dict[str, Any]:
+        """The settings of an inbox in the bucket."""
+        rules = {"": {"adminemail": self.admin}, "leavers/": {"adminemail": self.admin, "jobtype": "delete"}}
+        return {"inbox": f"s3://{self.bucket}/inbox/", "inbox_rules": rules, "inbox_quiet_seconds": 2}
+
     def variable(self, **settings: Any) -> str:  # noqa: ANN401 - any settings
         """The Variable `cognito_import`, with `settings` beside what is required."""
         required = {

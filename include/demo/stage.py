@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 DAG = "cognito_import"
+NIGHTLY = "cognito_import_nightly"
 
 
 class Stage:
@@ -62,12 +63,13 @@ class Stage:
                     make_bucket=not self._state_machine,
                 )
             )
-            settings = {**(self._deploy(steps) if self._state_machine else {}), **self._settings}
+            stack = self._deploy(steps) if self._state_machine else {}
+            settings = {**stack, **self.ground.inbox(), **self._settings}
             variable = {"AIRFLOW_VAR_COGNITO_IMPORT": self.ground.variable(**settings)}
             # The connection of an installation whose credentials come from the environment or the machine's role.
             connection = {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps({"conn_type": "aws"})}
             env = {**environment, **variable, **connection, **self._env}
-            self.airflow = steps.enter_context(AirflowStack(dag_ids=[DAG], env=env, **self._airflow))
+            self.airflow = steps.enter_context(AirflowStack(dag_ids=[DAG, NIGHTLY], env=env, **self._airflow))
             self._steps = steps.pop_all()
         return self
 

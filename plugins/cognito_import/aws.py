@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -52,3 +54,8 @@ def explain(error: Exception) -> tuple[str, str]:
         answer = error.response.get("Error", {})
         return str(answer.get("Code", "Unknown")), str(answer.get("Message", "no message")).strip()
     return type(error).__name__, str(error)
+
+
+def clock(answer: Any) -> datetime:  # noqa: ANN401 - any answer of boto3
+    """The service's own clock, from an answer's Date header, so that no two clocks are ever compared."""
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])

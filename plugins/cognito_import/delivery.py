@@ -113,6 +113,42 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
     return delivery
 
 
+def shortfall(folder: RunFolder, state: str) -> str | None:
+    """Why a run that has ended in `state` is no success, in words for the file that it was about; None if it is one."""
+    if state == "success":
+        return None
+    reported = folder.read_report()
+    if reported is not None:
+        delivery = Delivery(**reported["delivery"])
+        try:
+            verdict(delivery)
+        except IncompleteRunError as incomplete:
+            return f"{incomplete} The report is at s3://{folder.bucket}/{delivery.csv_key}."
+        return f"The run {state} although its report went out; look at its tasks in Airflow."
+    refusal = folder.read_refusal()
+    if refusal is not None:
+        return refusal["reason"]
+    if folder.manifest() is None:
+        return "The run failed before its users were read; look at the log of its task 'read_request'. No user was touched."
+    return "The report did not go out: look at the run's task 'report' in Airflow, then clear it. No user is touched again."
+
+
+def tell_refusal(  # noqa: PLR0913 - all that the mail depends on
+    folder: RunFolder, settings: Settings, ses: SESClient, *, to: str, source: str, now: datetime
+) -> None:
+    """Mail the administrator `to`, once, why the run that was to read `source` was refused; nothing for other runs.
+
+    Raises ReportError and RunFolderError.
+    """
+    refusal = folder.read_refusal()
+    if refusal is None or refusal["message_id"] or folder.read_report() is not None:
+        return
+    composed = mail.compose_refusal(
+        refusal["reason"], source=source, run=folder.run, locale=settings.locale, time_zone=settings.time_zone, now=now
+    )
+    folder.write_refusal(refusal["reason"], mail.send(ses, composed, settings.mail_from, to))
+
+
 def verdict(delivery: Delivery | None) -> None:
     """Raise IncompleteRunError unless the report went out and every user was attempted."""
     if delivery is None:

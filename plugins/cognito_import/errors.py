@@ -7,6 +7,7 @@
     │   └── SourceError     its `source` cannot be read as users
     ├── SettingsError       a setting is missing or wrong
     ├── PreflightError      AWS is not ready for this run; lists everything that is wrong; no user was touched
+    ├── InboxError          the nightly run's inbox cannot be read or a file not filed away; it is tried again
     ├── RunFolderError      the run's working files are missing or do not fit together
     ├── CallsStoppedError   an error that every further user would meet too ended a batch
     ├── LeaseLostError      another worker has taken the batch over; this one makes no further call
@@ -53,6 +54,10 @@ class PreflightError(CognitoImportError):
         found = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "".join(f"\n  - {problem}" for problem in problems)
         super().__init__(f"Preflight found {found}; no user was touched:{lines}")
+
+
+class InboxError(CognitoImportError):
+    """The nightly run's inbox cannot be read, or a file of it not filed away."""
 
 
 class RunFolderError(CognitoImportError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cognito_import.batches import plan
 from cognito_import.request import ImportRequest, check_users
 from cognito_import.run_folder import Manifest
-from cognito_import.sources import users_of
+from cognito_import.sources import Users
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -32,7 +32,8 @@ def take_in(conf: object, settings: Settings, s3: S3Client, folder: RunFolder) -
     if manifest is not None:
         log.info("The run has its users already (%d); going on with them.", manifest.users)
         return manifest
-    rows = folder.write_rows(check_users(users_of(request, s3), settings.default_groups))
+    users = Users(request, s3)
+    rows = folder.write_rows(check_users(users, settings.default_groups))
     manifest = Manifest(
         jobtype=request.jobtype,
         engine=request.engine,
@@ -42,6 +43,7 @@ def take_in(conf: object, settings: Settings, s3: S3Client, folder: RunFolder) -
         began=(rows.written or datetime.now(UTC)).isoformat(),
         groups=sorted(rows.groups),
         batches=plan(rows, settings.slots, request.engine),
+        source_etag=users.etag,
     )
     folder.write_manifest(manifest)
     log.info("%d users: %d to process, %d refused.", manifest.users, len(rows), rows.refused)

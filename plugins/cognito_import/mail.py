@@ -1,14 +1,14 @@
 """The administrator's mail: composed from the report's counts and link, sent through SES.
 
-Every text of a locale stands in `templates/{locale}.jinja` and nowhere else; `mail.txt` and `mail.html` lay
-the texts out. Whatever comes from outside (a service's message, a run's name) is made one line in both
-parts, and escaped in the HTML part.
+Every text of a locale stands in `templates/{locale}.jinja`, those about a refused request in
+`refusal.{locale}.jinja`, and nowhere else; `mail.*` and `refusal.*` lay the texts out. Whatever comes from
+outside (a service's message, a run's name) is made one line in both parts, and escaped in the HTML part.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -96,13 +96,33 @@ def compose(  # noqa: PLR0913 - what a mail depends on
         "ends": link.ends.astimezone(zone),
         "note": _one_line(engine_note or "")[:_LONGEST_NOTE],
     }
+    mail = _render("mail", values)
+    return replace(mail, subject=_one_line(f"{test_prefix} {mail.subject}"))
+
+
+def compose_refusal(  # noqa: PLR0913 - what the mail depends on
+    reason: str, *, source: str, run: str, locale: str, time_zone: str, now: datetime
+) -> Mail:
+    """Tell the administrator that the users in `source` were not imported at all, and why.
+
+    `reason` is a message of a RequestError or a PreflightError, of one line or more; the others as for :func:`compose`.
+    """
+    values = {
+        "lines": [line for text in reason.splitlines() if (line := _one_line(text))],
+        "source": _one_line(source),
+        "run": _one_line(run),
+        "locale": locale,
+        "now": aware(now).astimezone(ZoneInfo(time_zone)),
+    }
+    return _render("refusal", values)
+
+
+def _render(kind: str, values: dict[str, object]) -> Mail:
     templates = _templates()
-    subject = templates.get_template("subject.txt").render(values)
-    return Mail(
-        subject=_one_line(f"{test_prefix} {subject}"),
-        text=templates.get_template("mail.txt").render(values),
-        html=templates.get_template("mail.html").render(values),
-    )
+    subject, text, html = (templates.get_template(name) for name in ("subject.txt", f"{kind}.txt", f"{kind}.html"))
+    # The texts of a result and of a refusal are apart: those of a result need its counts and its link.
+    values = {**values, "texts": f"{values['locale']}.jinja" if kind == "mail" else f"{kind}.{values['locale']}.jinja"}
+    return Mail(_one_line(subject.render(values)), text.render(values), html.render(values))
 
 
 def send(ses: SESClient, mail: Mail, sender: str, to: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cognito_import.errors import RequestError
 from cognito_import.outcomes import Outcome
-from cognito_import.settings import ENGINES
+from cognito_import.settings import ENGINES, JOB_TYPES
 from cognito_import.values import is_mail_address, kind, nearest
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from cognito_import.settings import Settings
 
 KEYS: Final = ("data", "source", "adminemail", "jobtype", "engine")
-JOB_TYPES: Final = ("import", "delete")
 USER_FIELDS: Final = ("useremail", "attributes", "groups")
 
 STANDARD_ATTRIBUTES: Final = frozenset(

@@ -8,6 +8,7 @@
     runs/{run}/outcomes/{batch}/{token}.json  what one worker made of a batch: its part
     runs/{run}/leases/{batch}                 the token of the worker that may call for the batch
     runs/{run}/report.json                    what was reported, and when its link ends
+    runs/{run}/refusal.json                   why no user of the run was touched, and what mail has told so
 
 A part is an object: `outcomes`, an array; `pending`, what to report of the user whom the worker is at if nobody
 finishes it, or null; `closed`, whether the worker is known to make no further call; `stopped`, why it stopped early, or
@@ -25,12 +26,11 @@ from array import array
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cognito_import.aws import explain
+from cognito_import.aws import clock, explain
 from cognito_import.errors import RunFolderError
 from cognito_import.outcomes import SUCCEEDED, Outcome
 from cognito_import.request import UserRow
@@ -84,7 +84,8 @@ class Batch:
 class Manifest:
     """What a run is.
 
-    `began` is the service's clock when its rows were written, ISO 8601 in UTC; `groups` are all that any user joins.
+    `began` is the service's clock when its rows were written, ISO 8601 in UTC; `groups` are all that any user joins;
+    `source_etag` is the version of the request's `source` that was read, if it had one.
     """
 
     jobtype: str
@@ -95,6 +96,7 @@ class Manifest:
     began: str
     groups: list[str]
     batches: list[Batch]
+    source_etag: str | None = None
 
     @property
     def began_at(self) -> datetime:
@@ -258,6 +260,15 @@ class RunFolder:
         """Remember what was reported."""
         self._put("report.json", json.dumps(report).encode())
 
+    def read_refusal(self) -> dict[str, str] | None:
+        """Why the run was refused (`reason`), and SES's id of the mail that told so (`message_id`, or empty); or None."""
+        found = self._get("refusal.json")
+        return None if found is None else json.loads(found)
+
+    def write_refusal(self, reason: str, message_id: str = "") -> None:
+        """Remember why the run was refused before any user was touched."""
+        self._put("refusal.json", json.dumps({"reason": reason, "message_id": message_id}).encode())
+
     # ---- S3
 
     def _part(self, key: str) -> tuple[Part, float]:
@@ -266,7 +277,7 @@ class RunFolder:
             text = answer["Body"].read()
         except (ClientError, BotoCoreError) as error:
             raise self._failure("read", key, error) from error
-        return Part.from_json(text), (_clock(answer) - answer["LastModified"]).total_seconds()
+        return Part.from_json(text), (clock(answer) - answer["LastModified"]).total_seconds()
 
     def _keys(self, under: str) -> Iterator[str]:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix + under)
@@ -292,7 +303,7 @@ class RunFolder:
 
     def _upload(self, name: str, content: Any) -> datetime:  # noqa: ANN401 - bytes or a binary file
         try:
-            return _clock(self.s3.put_object(Bucket=self.bucket, Key=self.prefix + name, Body=content))
+            return clock(self.s3.put_object(Bucket=self.bucket, Key=self.prefix + name, Body=content))
         except (ClientError, BotoCoreError) as error:
             raise self._failure("written", name, error) from error
 
@@ -338,8 +349,3 @@ class Rows:
         """The batch of the rows from index `start` up to `stop`, both counted from 0."""
         first, last = self._ends[start], self._ends[stop]
         return Batch(number, self._numbers[start], self._numbers[stop - 1], stop - start, first, last - first)
-
-
-def _clock(answer: Any) -> datetime:  # noqa: ANN401 - any answer of boto3
-    """The service's own clock, from an answer's Date header, so that no two clocks are ever compared."""
-    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])

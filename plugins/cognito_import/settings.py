@@ -19,9 +19,20 @@ VARIABLE: Final = "cognito_import"
 """The Airflow Variable that holds the settings; also `AIRFLOW_VAR_COGNITO_IMPORT`, or a secrets backend."""
 
 ENGINES: Final = ("mapped", "step_functions")
+JOB_TYPES: Final = ("import", "delete")
 LOCALES: Final = ("ja", "en")
 LONGEST_LINK: Final = 604_800
 """SigV4 allows a presigned link seven days at most (Amazon S3 User Guide, "Sharing objects with presigned URLs")."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRule:
+    """What the nightly run asks for files whose keys begin with `prefix`, below the inbox; `engine` None: the default."""
+
+    prefix: str
+    adminemail: str = field(repr=False)
+    jobtype: str = "import"
+    engine: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +41,8 @@ class Settings:
 
     `pacing_seconds` is the least time between the starts of two calls of one quota category in one slot; `link_seconds`
     how long the report's presigned link is asked to last; `allowed_admin_domains` the domains that a report may be
-    mailed to, empty for any. `temporary_password` is left out of the repr.
+    mailed to, empty for any. `temporary_password` is left out of the repr. `inbox_quiet_seconds` is for how long a file
+    of the inbox must not have changed before it is taken.
     """
 
     user_pool_id: str
@@ -48,6 +60,8 @@ class Settings:
     time_zone: str = "Asia/Tokyo"
     allowed_admin_domains: tuple[str, ...] = ()
     inbox: str | None = None
+    inbox_rules: tuple[InboxRule, ...] = ()
+    inbox_quiet_seconds: int = 60
     aws_conn_id: str = "aws_default"
 
     @classmethod
@@ -73,9 +87,16 @@ class Settings:
                 checked[key] = _CHECKS[key](given[key])
             except ValueError:
                 problems.append(f"{key!r} is {kind(given[key])}; expected {_EXPECTED[key]}")
+        problems += _inbox_problems(checked)
         if problems:
             raise SettingsError(f"Variable {VARIABLE!r}: " + "; ".join(problems) + ".")
         return cls(**checked)
+
+    def inbox_rule(self, key: str) -> InboxRule:
+        """The rule for a key below the inbox: of those whose prefix it begins with, the one with the longest."""
+        return max(
+            (rule for rule in self.inbox_rules if key.startswith(rule.prefix)), key=lambda rule: len(rule.prefix)
+        )
 
     @property
     def users_per_second(self) -> float:
@@ -156,6 +177,34 @@ def _address(value: object) -> str:
     return value
 
 
+def _rules(value: object) -> tuple[InboxRule, ...]:
+    if not isinstance(value, dict):
+        raise ValueError
+    return tuple(_rule(prefix, options) for prefix, options in value.items())
+
+
+def _rule(prefix: str, options: object) -> InboxRule:
+    checks = {"adminemail": _address, "jobtype": _choice(*JOB_TYPES), "engine": _choice(*ENGINES)}
+    if prefix.startswith("/") or not isinstance(options, dict) or not {"adminemail"} <= set(options) <= set(checks):
+        raise ValueError
+    return InboxRule(prefix, **{name: checks[name](option) for name, option in options.items()})
+
+
+def _inbox_problems(checked: dict[str, Any]) -> list[str]:
+    """What is wrong with the inbox beyond its single settings."""
+    rules: tuple[InboxRule, ...] = checked.get("inbox_rules", ())
+    problems = []
+    if checked.get("inbox") and not any(rule.prefix == "" for rule in rules):
+        problems.append(f"'inbox' needs a rule for all files, '' in 'inbox_rules': {_EXPECTED['inbox_rules']}")
+    allowed = {name.lower() for name in checked.get("allowed_admin_domains", ())}
+    problems += [
+        f"'inbox_rules' has an 'adminemail' at {domain!r} for {rule.prefix!r}; expected one at {' or '.join(allowed)}"
+        for rule in rules
+        if allowed and (domain := rule.adminemail.rpartition("@")[2].lower()) not in allowed
+    ]
+    return problems
+
+
 _EXPECTED: Final = {
     "user_pool_id": "a user pool's id such as 'ap-northeast-1_AbCdEfGhI'",
     "report_bucket": "the name of an S3 bucket",
@@ -172,6 +221,11 @@ _EXPECTED: Final = {
     "time_zone": "a name from the IANA time zone database such as 'Asia/Tokyo'",
     "allowed_admin_domains": "an array of domains such as ['example.com'], or [] for any",
     "inbox": "'s3://bucket/prefix/'",
+    "inbox_rules": (
+        "an object of prefix to adminemail, jobtype and engine such as "
+        "{'': {'adminemail': 'admin@example.com'}, 'leavers/': {'adminemail': '…', 'jobtype': 'delete'}}"
+    ),
+    "inbox_quiet_seconds": "a whole number of seconds from 0 to 3600",
     "aws_conn_id": "the id of an Airflow connection such as 'aws_default'",
 }
 
@@ -191,5 +245,7 @@ _CHECKS: Final = {
     "time_zone": _zone,
     "allowed_admin_domains": _texts(r"[\w.-]+"),
     "inbox": _text(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/(\S+/)?"),
+    "inbox_rules": _rules,
+    "inbox_quiet_seconds": _number(0, 3600, whole=True),
     "aws_conn_id": _text(r"\S+"),
 }

@@ -40,34 +40,45 @@ _SAVED_AS: Final = {
 }
 
 
-def users_of(request: ImportRequest, s3: S3Client) -> Iterator[object]:
-    """Yield the request's users, objects as in `data`, in their order.
+class Users:
+    """The request's users, objects as in `data`, in their order; to be gone through once.
 
-    Raises SourceError where `source` cannot be read as users.
+    `etag` is the version of the `source` that was read, once reading has begun, and None for `data`. Going through it
+    raises SourceError where `source` cannot be read as users.
     """
-    if request.source is None:
-        yield from request.data or ()
-        return
-    bucket, key = request.source
-    name = f"s3://{bucket}/{key}"
-    read = _READERS.get(key.lower().rpartition(".")[2])
-    if read is None:
-        message = f"'source' {name} has no ending that tells its format; expected .csv, .json or .jsonl."
-        raise SourceError(message)
-    with tempfile.TemporaryFile() as file:
-        _download(s3, bucket, key, file)
-        _refuse_binary(file, name)
-        with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
-            try:
-                yield from read(text, name)
-            except UnicodeDecodeError as error:
-                message = (
-                    f"'source' {name} is not UTF-8{_guess(error)}; expected UTF-8 (in Excel: save as 'CSV UTF-8')."
-                )
-                raise SourceError(message) from None  # the cause would show the file's bytes
+
+    def __init__(self, request: ImportRequest, s3: S3Client) -> None:
+        """Read nothing yet."""
+        self.etag: str | None = None
+        self._request = request
+        self._s3 = s3
+
+    def __iter__(self) -> Iterator[object]:
+        """Yield the users."""
+        if self._request.source is None:
+            yield from self._request.data or ()
+            return
+        bucket, key = self._request.source
+        name = f"s3://{bucket}/{key}"
+        read = _READERS.get(key.lower().rpartition(".")[2])
+        if read is None:
+            message = f"'source' {name} has no ending that tells its format; expected .csv, .json or .jsonl."
+            raise SourceError(message)
+        with tempfile.TemporaryFile() as file:
+            self.etag = _download(self._s3, bucket, key, file)
+            _refuse_binary(file, name)
+            with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+                try:
+                    yield from read(text, name)
+                except UnicodeDecodeError as error:
+                    message = (
+                        f"'source' {name} is not UTF-8{_guess(error)}; expected UTF-8 (in Excel: save as 'CSV UTF-8')."
+                    )
+                    raise SourceError(message) from None  # the cause would show the file's bytes
 
 
-def _download(s3: S3Client, bucket: str, key: str, file: IO[bytes]) -> None:
+def _download(s3: S3Client, bucket: str, key: str, file: IO[bytes]) -> str:
+    """Write the object into `file` and give its ETag."""
     name = f"s3://{bucket}/{key}"
     try:
         answer = s3.get_object(Bucket=bucket, Key=key)
@@ -91,6 +102,7 @@ def _download(s3: S3Client, bucket: str, key: str, file: IO[bytes]) -> None:
         message = f"'source' {name} cannot be read: {error}"
         raise SourceError(message) from error
     file.seek(0)
+    return answer["ETag"].strip('"')
 
 
 def _refuse_binary(file: IO[bytes], name: str) -> None:

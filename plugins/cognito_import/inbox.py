@@ -1,0 +1,247 @@
+"""The S3 inbox of the nightly run: which files wait in it, what each asks for, and where it goes when its run has ended.
+
+::
+
+    s3://bucket/prefix/                        the inbox: upstream systems put files here, in folders as they like
+    s3://bucket/prefix/processed/{folders}/    files whose users were all attempted and reported
+    s3://bucket/prefix/failed/{folders}/       the others, each with a text `{name}.txt` beside it that says why
+
+A filed file's name begins with the moment of its arrival and eight digits of its version, so that files that come every
+night under one name never replace each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cognito_import.aws import clock, explain
+from cognito_import.errors import InboxError, IncompleteRunError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_s3.client import S3Client
+
+    from cognito_import.settings import InboxRule, Settings
+
+MOST_FILES: Final = 1_000
+"""Files of one night, below Airflow's usual limit of 1,024 mapped tasks; the others wait for the next night."""
+PATIENCE: Final = 600.0
+"""Seconds for which the nightly run waits for files that have only just changed."""
+FILED: Final = ("processed/", "failed/")
+
+_UNFINISHED: Final = re.compile(
+    r"(?:^|/)(?:\.|~\$)[^/]*$|\.(?:part|partial|filepart|tmp|temp|crdownload|upload)$", re.IGNORECASE
+)
+"""Names that tools give to a file while they write it, and hidden files."""
+_GONE: Final = frozenset({"NoSuchKey", "404", "PreconditionFailed", "412"})
+_LONGEST_NAME: Final = 60
+_LOOK_AGAIN: Final = 10.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class InboxFile:
+    """One version of one file: its `key`, its ETag, and when it arrived by S3's clock (ISO 8601)."""
+
+    key: str
+    etag: str
+    arrived: str
+
+    @property
+    def mark(self) -> str:
+        """The moment of arrival and eight digits that tell this version of this file from every other."""
+        digest = hashlib.sha256(f"{self.key}\0{self.etag}\0{self.arrived}".encode()).hexdigest()[:8]
+        return f"{datetime.fromisoformat(self.arrived):%Y%m%dT%H%M%SZ}_{digest}"
+
+    @property
+    def run_id(self) -> str:
+        """The id of the one run that imports this version, whoever starts it and however often."""
+        legible = re.sub(r"[^0-9A-Za-z]+", "-", self.key.rpartition("/")[2]).strip("-")[:_LONGEST_NAME]
+        return f"inbox__{self.mark}__{legible}"
+
+    def as_dict(self) -> dict[str, str]:
+        """The file as a JSON object."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The files of an inbox, oldest first: those that are `ready`, and how many have only just changed."""
+
+    ready: list[InboxFile]
+    restless: int
+
+
+class Inbox:
+    """The inbox that the settings name. Every method raises InboxError where S3 fails."""
+
+    def __init__(self, s3: S3Client, settings: Settings) -> None:
+        """Take the client and settings that have an `inbox`. Raises InboxError if they have none."""
+        if settings.inbox is None:
+            message = "The setting 'inbox' is missing; expected s3://bucket/prefix/ for the nightly run."
+            raise InboxError(message)
+        self._s3 = s3
+        self._settings = settings
+        self.quiet_seconds = settings.inbox_quiet_seconds
+        self.bucket, _, self.prefix = settings.inbox.removeprefix("s3://").partition("/")
+
+    def waiting(self) -> Waiting:
+        """Look what waits.
+
+        A file that changed less than `inbox_quiet_seconds` ago by S3's own clock may still be replaced by its writer, so
+        it is not ready yet. Unfinished and hidden files are left alone by their names, folders' markers always.
+        """
+        ready, restless = [], 0
+        for item, now in self._objects():
+            key = item["Key"]
+            if self._is_other(key):
+                continue
+            if max(0.0, (now - item["LastModified"]).total_seconds()) < self.quiet_seconds:
+                restless += 1
+                continue
+            arrived = item["LastModified"].astimezone(UTC).replace(microsecond=0)
+            ready.append(InboxFile(key, item["ETag"].strip('"'), arrived.isoformat()))
+        # Imports first: a deletion may wait for its approval until the next day.
+        ready.sort(key=lambda file: (self.rule(file).jobtype != "import", file.arrived, file.key))
+        if len(ready) > MOST_FILES:
+            log.warning("%d files wait; taking the first %d, the others wait.", len(ready), MOST_FILES)
+        return Waiting(ready[:MOST_FILES], restless)
+
+    def rule(self, file: InboxFile) -> InboxRule:
+        """The rule for the file: the one whose prefix is the longest that its key begins with, below the inbox."""
+        return self._settings.inbox_rule(file.key.removeprefix(self.prefix))
+
+    def request(self, file: InboxFile) -> dict[str, str]:
+        """The request that imports the file: its place, and what its rule says."""
+        rule = self.rule(file)
+        request = {"source": f"s3://{self.bucket}/{file.key}", "adminemail": rule.adminemail, "jobtype": rule.jobtype}
+        return request if rule.engine is None else {**request, "engine": rule.engine}
+
+    def file_away(self, file: InboxFile, *, etag: str | None = None, reason: str | None = None) -> str | None:
+        """Move the file to `processed/`, or with a `reason` to `failed/` and put the reason beside it. Gives its new key.
+
+        `etag` is what the run has read, if that is another version than the one that was listed: it was replaced in
+        between, and what was imported is what goes. A file that was replaced once more stays, as a new file, and the one
+        before it is no more: then the answer is None. Doing this again changes nothing.
+        """
+        below = file.key.removeprefix(self.prefix)
+        folders, _, name = below.rpartition("/")
+        filed = FILED[reason is not None] + (f"{folders}/" if folders else "") + f"{file.mark}_{name}"
+        target = self.prefix + filed
+        version = f'"{etag or file.etag}"'
+        moved = self._copy(file.key, target, version)
+        if not moved and not self._exists(target):
+            log.warning("%s was replaced or removed meanwhile; there is nothing to file away.", self._name(file.key))
+            return None
+        if reason is not None:
+            self._write(f"{target}.txt", reason)
+        if moved:
+            self._delete(file.key, version)
+        return target
+
+    def _is_other(self, key: str) -> bool:
+        below = key.removeprefix(self.prefix)
+        if not below or below.endswith("/") or below.startswith(FILED):
+            return True
+        if _UNFINISHED.search(below):
+            log.info("%s is left alone: its name says that it is not finished.", self._name(key))
+            return True
+        return False
+
+    # ---- S3
+
+    def _objects(self) -> Any:  # noqa: ANN401 - pairs of an object as S3 lists it, and S3's clock
+        try:
+            for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix):
+                for item in page.get("Contents", ()):
+                    yield item, clock(page)
+        except (ClientError, BotoCoreError) as error:
+            raise self._failure("list", self.prefix, error, "s3:ListBucket") from error
+
+    def _copy(self, key: str, target: str, version: str) -> bool:
+        return self._done(
+            "copy", key, "s3:GetObject and s3:PutObject", self._s3.copy,
+            CopySource={"Bucket": self.bucket, "Key": key}, Bucket=self.bucket, Key=target,
+            ExtraArgs={"CopySourceIfMatch": version},
+        )  # fmt: skip
+
+    def _exists(self, key: str) -> bool:
+        permission = "s3:GetObject and s3:ListBucket"
+        return self._done("look at", key, permission, self._s3.head_object, Bucket=self.bucket, Key=key)
+
+    def _write(self, key: str, text: str) -> None:
+        self._done(
+            "write", key, "s3:PutObject", self._s3.put_object,
+            Bucket=self.bucket, Key=key, Body=f"{text}\n".encode(), ContentType="text/plain; charset=utf-8",
+        )  # fmt: skip
+
+    def _delete(self, key: str, version: str) -> None:
+        """Delete the object unless it was replaced meanwhile ("How to perform conditional deletes", S3 User Guide)."""
+        permission = "s3:DeleteObject"
+        if not self._done(
+            "delete", key, permission, self._s3.delete_object, Bucket=self.bucket, Key=key, IfMatch=version
+        ):
+            log.info("%s was replaced meanwhile; it stays, as a new file.", self._name(key))
+
+    def _done(self, step: str, key: str, permission: str, call: Callable[..., object], **arguments: object) -> bool:
+        """Make a call; whether it was done, and not the object gone or another version."""
+        try:
+            call(**arguments)
+        except (ClientError, BotoCoreError) as error:
+            if explain(error)[0] in _GONE:
+                return False
+            raise self._failure(step, key, error, permission) from error
+        return True
+
+    def _name(self, key: str) -> str:
+        return f"s3://{self.bucket}/{key}"
+
+    def _failure(self, step: str, key: str, error: Exception, permission: str) -> InboxError:
+        code, text = explain(error)
+        advice = {
+            "NoSuchBucket": "create the bucket or correct the setting 'inbox'",
+            "AccessDenied": f"allow the worker's role {permission} there",
+            "403": f"allow the worker's role {permission} there",
+        }.get(code, "try again")
+        return InboxError(f"S3 would not {step} {self._name(key)}: {code} ({text}); {advice}.")
+
+
+def wait_for_rest(inbox: Inbox, *, sleep: Callable[[float], None] = time.sleep) -> list[InboxFile]:
+    """Give the files that wait, once none has only just changed; after PATIENCE seconds those that still do are left."""
+    waited = 0.0
+    while (waiting := inbox.waiting()).restless and waited < PATIENCE:
+        log.info("Waiting until %d files that have only just changed are at rest.", waiting.restless)
+        pause = min(_LOOK_AGAIN, inbox.quiet_seconds)
+        sleep(pause)
+        waited += pause
+    if waiting.restless:
+        log.warning("%d files still change; they are left for the next night.", waiting.restless)
+    log.info("%d files wait in s3://%s/%s.", len(waiting.ready), inbox.bucket, inbox.prefix)
+    return waiting.ready
+
+
+def verdict(listed: int, filed: list[dict[str, Any]]) -> None:
+    """Raise IncompleteRunError unless all `listed` files are filed away (`filed`: what became of each), none as failed."""
+    failed = [one["key"] for one in filed if one["failed"]]
+    left = listed - len(filed)
+    if not failed and not left:
+        log.info("All %d files are processed.", listed)
+        return
+    said = []
+    if failed:
+        said.append(
+            f"{len(failed)} of {listed} files failed, each with the reason beside it: {', '.join(map(str, failed))}"
+        )
+    if left:
+        said.append(f"{left} of {listed} files are still in the inbox; the next night goes on with them")
+    raise IncompleteRunError("; ".join(said) + ".")

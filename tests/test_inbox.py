@@ -1,0 +1,264 @@
+"""The inbox: what waits in it, what each file asks for, and that no file is lost on its way out."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pytest
+
+from cognito_import import inbox as module
+from cognito_import.errors import InboxError, IncompleteRunError, SettingsError
+from cognito_import.inbox import Inbox, verdict, wait_for_rest
+from cognito_import.settings import Settings
+
+RULES = {
+    "": {"adminemail": "all@example.com"},
+    "leavers/": {"adminemail": "hr@example.com", "jobtype": "delete"},
+    "leavers/by-machine/": {"adminemail": "it@example.com", "jobtype": "delete", "engine": "step_functions"},
+}
+
+
+@pytest.fixture
+def inbox(ground):
+    """An empty inbox whose files need no rest."""
+    return Inbox(ground.s3, configured(ground))
+
+
+def configured(ground, **change):
+    """Settings with an inbox in the ground's bucket."""
+    inbox = {"inbox": f"s3://{ground.bucket}/in/box/", "inbox_rules": RULES, "inbox_quiet_seconds": 0}
+    return Settings.parse({**ground_settings(ground), **inbox, **change})
+
+
+def ground_settings(ground):
+    """What every deployment has to set."""
+    return {"user_pool_id": ground.user_pool_id, "report_bucket": ground.bucket, "mail_from": ground.mail_from}
+
+
+@pytest.fixture
+def put(ground):
+    """Put a file into the inbox."""
+    return lambda name, text="useremail\na@example.com\n": ground.s3.put_object(
+        Bucket=ground.bucket, Key=f"in/box/{name}", Body=text.encode()
+    )
+
+
+@pytest.fixture
+def stored(ground):
+    """Give all that lies in the inbox, by key below it."""
+
+    def stored():
+        listed = ground.s3.list_objects_v2(Bucket=ground.bucket, Prefix="in/box/").get("Contents", ())
+        return {
+            item["Key"].removeprefix("in/box/"): ground.s3.get_object(Bucket=ground.bucket, Key=item["Key"])["Body"]
+            .read()
+            .decode()
+            for item in listed
+        }
+
+    return stored
+
+
+def test_what_waits(inbox, put):
+    """Files in any folder wait; filed, hidden and unfinished ones and folders' markers do not."""
+    for name in (
+        "a.csv",
+        "hr/b.json",
+        "odd.xlsx",
+        "",
+        "hr/",
+        ".hidden.csv",
+        "hr/.x/c.csv",
+        "d.csv.part",
+        "e.TMP",
+        "~$f.csv",
+    ):
+        put(name)
+    put("processed/old.csv")
+    put("failed/hr/old.csv")
+    waiting = inbox.waiting()
+    assert {file.key.removeprefix("in/box/") for file in waiting.ready} == {
+        "a.csv",
+        "hr/b.json",
+        "odd.xlsx",
+        "hr/.x/c.csv",
+    }
+    assert waiting.restless == 0
+
+
+def test_imports_come_first_and_in_the_order_of_arrival(inbox, put, monkeypatch):
+    """What came first goes first, and deletions, which may wait for people, go last."""
+    for name in ("leavers/1.csv", "z.csv", "a.csv"):
+        put(name)
+    arrivals = {"in/box/leavers/1.csv": 1, "in/box/z.csv": 2, "in/box/a.csv": 3}
+    found = inbox._objects
+    monkeypatch.setattr(
+        inbox,
+        "_objects",
+        lambda: (
+            ({**item, "LastModified": item["LastModified"].replace(year=2020, second=arrivals[item["Key"]])}, now)
+            for item, now in found()
+        ),
+    )
+    assert [file.key for file in inbox.waiting().ready] == ["in/box/z.csv", "in/box/a.csv", "in/box/leavers/1.csv"]
+
+
+def test_the_longest_rule_holds(inbox, put, ground):
+    """A file's request is its place and what the rule with the longest fitting prefix says."""
+    for name in ("a.csv", "leavers/b.csv", "leavers/by-machine/c.csv"):
+        put(name)
+    place = f"s3://{ground.bucket}/in/box/"
+    assert {file.key: inbox.request(file) for file in inbox.waiting().ready} == {
+        "in/box/a.csv": {"source": f"{place}a.csv", "adminemail": "all@example.com", "jobtype": "import"},
+        "in/box/leavers/b.csv": {
+            "source": f"{place}leavers/b.csv",
+            "adminemail": "hr@example.com",
+            "jobtype": "delete",
+        },
+        "in/box/leavers/by-machine/c.csv": {
+            "source": f"{place}leavers/by-machine/c.csv",
+            "adminemail": "it@example.com",
+            "jobtype": "delete",
+            "engine": "step_functions",
+        },
+    }
+
+
+def test_a_version_has_one_run(inbox, put):
+    """The same version gives the same run id, another content, name or arrival another; Airflow takes all of them."""
+    put("社員 名簿.csv")
+    (file,) = inbox.waiting().ready
+    assert inbox.waiting().ready[0].run_id == file.run_id
+    others = [
+        dataclasses.replace(file, etag="0" * 32),
+        dataclasses.replace(file, key="in/box/other.csv"),
+        dataclasses.replace(file, arrived="2026-01-01T00:00:00+00:00"),
+        dataclasses.replace(file, key="in/box/" + "x" * 900 + ".csv"),
+    ]
+    ids = {file.run_id, *(other.run_id for other in others)}
+    assert len(ids) == 5
+    assert all(re.fullmatch(r"[A-Za-z0-9_.~:+-]{1,250}", run_id) for run_id in ids)
+
+
+def test_a_processed_file_moves(inbox, put, stored):
+    """It leaves the inbox with its folder and content; doing it again changes nothing."""
+    put("hr/users.csv", "content")
+    (file,) = inbox.waiting().ready
+    key = inbox.file_away(file)
+    assert stored() == {f"processed/hr/{file.mark}_users.csv": "content"}
+    assert inbox.file_away(file) == key == f"in/box/processed/hr/{file.mark}_users.csv"
+    assert stored() == {f"processed/hr/{file.mark}_users.csv": "content"}
+
+
+def test_a_failed_file_has_its_reason_beside_it(inbox, put, stored):
+    """The reason is a text of the same name."""
+    put("users.csv", "content")
+    (file,) = inbox.waiting().ready
+    inbox.file_away(file, reason="The file has no users.")
+    assert stored() == {
+        f"failed/{file.mark}_users.csv": "content",
+        f"failed/{file.mark}_users.csv.txt": "The file has no users.\n",
+    }
+
+
+@pytest.mark.parametrize(
+    ("operation", "after"),
+    [("PutObject", 0), ("PutObject", 1), ("DeleteObject", 0)],
+    ids=["before-the-copy", "before-the-text", "before-the-delete"],
+)
+def test_a_move_that_broke_off_is_finished(inbox, put, stored, local_aws, operation, after):
+    """Whatever step fails, the file is in one place at least, and the next attempt ends as if nothing had been."""
+    put("users.csv", "content")
+    (file,) = inbox.waiting().ready
+    local_aws.fault(operation, service="s3", code="AccessDenied", status=403, after=after)
+    with pytest.raises(InboxError, match=r"users\.csv.*AccessDenied"):
+        inbox.file_away(file, reason="Broken.")
+    assert "content" in stored().values()
+    inbox.file_away(file, reason="Broken.")
+    assert set(stored()) == {f"failed/{file.mark}_users.csv", f"failed/{file.mark}_users.csv.txt"}
+
+
+def test_a_file_that_was_replaced_before_it_was_read_goes_as_it_was_read(inbox, put, stored):
+    """What the run imported is what is filed away, so it is not imported once more."""
+    put("users.csv", "one")
+    (file,) = inbox.waiting().ready
+    etag = put("users.csv", "two")["ETag"].strip('"')
+    inbox.file_away(file, etag=etag)
+    assert stored() == {f"processed/{file.mark}_users.csv": "two"}
+
+
+def test_a_file_that_was_replaced_after_it_was_read_stays(inbox, put, stored):
+    """The new content is a new file for the next night, and never deleted for the old one."""
+    put("users.csv", "one")
+    (file,) = inbox.waiting().ready
+    put("users.csv", "two")
+    assert inbox.file_away(file) is None
+    assert stored() == {"users.csv": "two"}
+    assert [new.run_id for new in inbox.waiting().ready] != [file.run_id]
+
+
+def test_a_file_that_has_only_just_changed_is_waited_for(ground, put):
+    """The night begins when all files are at rest, and leaves those alone that never are."""
+    put("users.csv")
+    inbox = Inbox(ground.s3, configured(ground, inbox_quiet_seconds=2))
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        if len(slept) == 1:
+            put("users.csv", "useremail\nb@example.com\n")
+        module.time.sleep(seconds)
+
+    assert inbox.waiting().restless == 1
+    assert len(wait_for_rest(inbox, sleep=sleep)) == 1
+    assert len(slept) > 1
+
+    put("users.csv", "never at rest")
+    assert wait_for_rest(Inbox(ground.s3, configured(ground, inbox_quiet_seconds=3600)), sleep=lambda _: None) == []
+
+
+def test_a_crowded_inbox_is_taken_in_parts(inbox, put, monkeypatch):
+    """More files than one run of the DAG can map wait for the next night."""
+    monkeypatch.setattr(module, "MOST_FILES", 2)
+    for number in range(3):
+        put(f"{number}.csv")
+    assert [file.key for file in inbox.waiting().ready] == ["in/box/0.csv", "in/box/1.csv"]
+
+
+def test_an_inbox_that_is_not_there_is_said(ground):
+    """The error names the place, the code and what to do."""
+    inbox = Inbox(ground.s3, configured(ground, inbox="s3://no-such-bucket-anywhere/in/"))
+    with pytest.raises(InboxError, match=r"s3://no-such-bucket-anywhere/in/: NoSuchBucket .* setting 'inbox'"):
+        inbox.waiting()
+    with pytest.raises(InboxError, match="'inbox' is missing"):
+        Inbox(ground.s3, configured(ground, inbox=None))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"inbox_rules": {}}, "needs a rule for all files"),
+        ({"inbox_rules": {"a/": {"adminemail": "a@example.com"}}}, "needs a rule for all files"),
+        ({"inbox_rules": {"": {"jobtype": "import"}}}, "'inbox_rules' is an object"),
+        ({"inbox_rules": {"": {"adminemail": "a@example.com", "jobtyp": "import"}}}, "'inbox_rules' is an object"),
+        ({"inbox_rules": {"": {"adminemail": "a@example.com", "jobtype": "destroy"}}}, "'inbox_rules' is an object"),
+        ({"inbox_rules": {**RULES, "/a": {"adminemail": "a@example.com"}}}, "'inbox_rules' is an object"),
+        ({"inbox_rules": ["admin@example.com"]}, "'inbox_rules' is an array of 1"),
+        ({"allowed_admin_domains": ["example.jp"]}, "'adminemail' at 'example.com' for ''; expected one at example.jp"),
+    ],
+)
+def test_a_wrong_rule_is_said(ground, change, expected):
+    """No night begins with a file that nobody would hear of."""
+    with pytest.raises(SettingsError, match=re.escape(expected)):
+        configured(ground, **change)
+
+
+def test_the_verdict_counts():
+    """Only a night whose files all went to processed/ is a success."""
+    verdict(0, [])
+    verdict(2, [{"key": "a", "failed": False}, {"key": "b", "failed": False}])
+    with pytest.raises(IncompleteRunError, match=r"1 of 2 files failed.*: b\."):
+        verdict(2, [{"key": "a", "failed": False}, {"key": "b", "failed": True}])
+    with pytest.raises(IncompleteRunError, match="1 of 2 files are still in the inbox"):
+        verdict(2, [{"key": "a", "failed": False}])
