@@ -111,8 +111,8 @@ with DAG(
     dag_id="cognito_import_nightly",
     description="Import every file of the S3 inbox, each by a run of its own",
     doc_md=__doc__,
-    schedule=CronTriggerTimetable(CRON, timezone=TIME_ZONE),
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    # A new installation begins with the coming night.
+    schedule=CronTriggerTimetable(CRON, timezone=TIME_ZONE, run_immediately=timedelta(0)),
     catchup=False,
     max_active_runs=1,
     tags=["cognito"],

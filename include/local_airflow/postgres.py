@@ -30,6 +30,9 @@ OPTIONS = {
     # Keeps dynamic shared memory inside the data folder, so that a killed server leaves nothing behind.
     "dynamic_shared_memory_type": "mmap",
     "log_min_messages": "fatal",
+    # LocalExecutor's workers outlive a scheduler that is killed and hold its connection open: whatever it had locked (the
+    # pools, say) would stay locked, and the next scheduler would queue nothing and say nothing.
+    "idle_in_transaction_session_timeout": "30s",
 }
 
 
