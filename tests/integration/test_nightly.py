@@ -43,6 +43,26 @@ def csv(addresses):
     return "\n".join(["useremail", *addresses]) + "\n"
 
 
+def ten_files(users):
+    """Ten files of 2,080 users: the users of each that has any, and the texts of all, by name."""
+    groups = {
+        "1-first.csv": users[:30],
+        "2-many.csv": users[30:2_030],
+        "3-array.json": users[2_030:2_040],
+        "4-lines.jsonl": users[2_040:2_050],
+        "5-twice.csv": users[2_050:2_060],
+        "6-twice-again.csv": users[2_050:2_060],
+        "hr/7-folder.csv": users[2_060:2_070],
+        "社員 名簿.csv": users[2_070:2_080],
+    }
+    texts = {name: csv(group) for name, group in groups.items()}
+    texts["3-array.json"] = json.dumps([{"useremail": address} for address in groups["3-array.json"]])
+    texts["4-lines.jsonl"] = "".join(json.dumps({"useremail": one}) + "\n" for one in groups["4-lines.jsonl"])
+    texts["8-broken.csv"] = 'useremail\n"a@example.com\n'
+    texts["9-empty.csv"] = ""
+    return groups, texts
+
+
 def filed(name):
     """A filed file's name without the moment and the version in front."""
     return re.sub(r"\d{8}T\d{6}Z_[0-9a-f]{8}_", "", name)
@@ -79,21 +99,7 @@ def test_an_empty_inbox_ends_quietly(stage, stored):
 def test_a_night_that_is_cut_twice(stage, aws, ground, put, stored, addresses):
     """Ten files: each in its place, each imported once, one mail each, although the scheduler was killed twice."""
     users = addresses(2_080)
-    groups = {
-        "1-first.csv": users[:30],
-        "2-many.csv": users[30:2_030],
-        "3-array.json": users[2_030:2_040],
-        "4-lines.jsonl": users[2_040:2_050],
-        "5-twice.csv": users[2_050:2_060],
-        "6-twice-again.csv": users[2_050:2_060],
-        "hr/7-folder.csv": users[2_060:2_070],
-        "社員 名簿.csv": users[2_070:2_080],
-    }
-    texts = {name: csv(group) for name, group in groups.items()}
-    texts["3-array.json"] = json.dumps([{"useremail": address} for address in groups["3-array.json"]])
-    texts["4-lines.jsonl"] = "".join(json.dumps({"useremail": one}) + "\n" for one in groups["4-lines.jsonl"])
-    texts["8-broken.csv"] = 'useremail\n"a@example.com\n'
-    texts["9-empty.csv"] = ""
+    groups, texts = ten_files(users)
     for name, text in texts.items():
         put(name, text)
     put("10-uploading.csv.part", "useremail\n")
