@@ -8,6 +8,7 @@
     ├── SettingsError       a setting is missing or wrong
     ├── PreflightError      AWS is not ready for this run; lists everything that is wrong; no user was touched
     ├── RunFolderError      the run's working files are missing or do not fit together
+    ├── NotApprovedError    nobody has approved the deletion; no user was touched
     ├── CallsStoppedError   an error that every further user would meet too ended a batch
     ├── LeaseLostError      another worker has taken the batch over; this one makes no further call
     ├── ExecutionError      the state machine's execution could not be started or ended badly
@@ -57,6 +58,10 @@ class PreflightError(CognitoImportError):
 
 class RunFolderError(CognitoImportError):
     """The run's working files are missing or do not fit together."""
+
+
+class NotApprovedError(CognitoImportError):
+    """Nobody has approved the deletion. No user was touched."""
 
 
 class CallsStoppedError(CognitoImportError):

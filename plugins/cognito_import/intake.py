@@ -32,7 +32,7 @@ def take_in(conf: object, settings: Settings, s3: S3Client, folder: RunFolder) -
     if manifest is not None:
         log.info("The run has its users already (%d); going on with them.", manifest.users)
         return manifest
-    rows = folder.write_rows(check_users(users_of(request, s3), settings.default_groups))
+    rows = folder.write_rows(check_users(users_of(request, s3), settings.default_groups, request.jobtype))
     manifest = Manifest(
         jobtype=request.jobtype,
         engine=request.engine,

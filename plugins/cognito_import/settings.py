@@ -23,6 +23,9 @@ LOCALES: Final = ("ja", "en")
 LONGEST_LINK: Final = 604_800
 """SigV4 allows a presigned link seven days at most (Amazon S3 User Guide, "Sharing objects with presigned URLs")."""
 
+LONGEST_APPROVAL: Final = 604_800
+"""Seconds. A DAG run may take longer than that by the time of the work itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -30,7 +33,8 @@ class Settings:
 
     `pacing_seconds` is the least time between the starts of two calls of one quota category in one slot; `link_seconds`
     how long the report's presigned link is asked to last; `allowed_admin_domains` the domains that a report may be
-    mailed to, empty for any. `temporary_password` is left out of the repr.
+    mailed to, empty for any. With `approve_deletions` a deletion in Airflow waits `approval_seconds` for a yes.
+    `temporary_password` is left out of the repr.
     """
 
     user_pool_id: str
@@ -48,6 +52,8 @@ class Settings:
     time_zone: str = "Asia/Tokyo"
     allowed_admin_domains: tuple[str, ...] = ()
     inbox: str | None = None
+    approve_deletions: bool = True
+    approval_seconds: int = 86_400
     aws_conn_id: str = "aws_default"
 
     @classmethod
@@ -172,6 +178,8 @@ _EXPECTED: Final = {
     "time_zone": "a name from the IANA time zone database such as 'Asia/Tokyo'",
     "allowed_admin_domains": "an array of domains such as ['example.com'], or [] for any",
     "inbox": "'s3://bucket/prefix/'",
+    "approve_deletions": "true or false",
+    "approval_seconds": f"a whole number of seconds from 1 to {LONGEST_APPROVAL} (7 days)",
     "aws_conn_id": "the id of an Airflow connection such as 'aws_default'",
 }
 
@@ -190,6 +198,8 @@ _CHECKS: Final = {
     "locale": _choice(*LOCALES),
     "time_zone": _zone,
     "allowed_admin_domains": _texts(r"[\w.-]+"),
+    "approve_deletions": _flag,
+    "approval_seconds": _number(1, LONGEST_APPROVAL, whole=True),
     "inbox": _text(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/(\S+/)?"),
     "aws_conn_id": _text(r"\S+"),
 }
