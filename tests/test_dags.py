@@ -74,10 +74,10 @@ def test_every_param_is_typed_and_described(parsed):
 def test_the_slots_can_all_work(parsed):
     """Calls are made in the pool, Airflow's own limits are above its slots, and the report runs whatever happened."""
     dag = parsed["dags"]["cognito_import"]
-    assert dag["tasks"]["import_users"]["pool"] == "cognito_api"
+    assert dag["tasks"]["process_users"]["pool"] == "cognito_api"
     assert dag["active"] > 20
     assert (dag["tasks"]["report"]["rule"], dag["tasks"]["finish"]["rule"]) == ("all_done", "all_done")
-    assert dag["tasks"]["import_users"]["retries"] > 0
+    assert dag["tasks"]["process_users"]["retries"] > 0
     assert dag["tasks"]["report"]["retries"] > 0
 
 
