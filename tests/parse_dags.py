@@ -24,6 +24,7 @@ def describe(task: Any) -> dict[str, Any]:
         "retries": field(task, "retries"),
         "timeout": field(task, "execution_timeout") is not None,
         "pool": task.pool,
+        "upstream": sorted(task.upstream_task_ids),
         "rule": str(getattr(task.trigger_rule, "value", task.trigger_rule)),
         "doc": bool(task.doc_md or getattr(task, "python_callable", task).__doc__),
     }

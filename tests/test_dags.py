@@ -81,6 +81,16 @@ def test_the_slots_can_all_work(parsed):
     assert dag["tasks"]["report"]["retries"] > 0
 
 
+def test_a_deletion_waits_for_its_question(parsed):
+    """Both engines stand behind the question, run where it was skipped, and not where it failed."""
+    tasks = parsed["dags"]["cognito_import"]["tasks"]
+    for name in ("process_users", "run_state_machine"):
+        assert {"approve_deletion", "choose_engine"} <= set(tasks[name]["upstream"]), name
+        assert tasks[name]["rule"] == "none_failed"
+    assert {"preflight", "choose_engine"} <= set(tasks["approve_deletion"]["upstream"])
+    assert tasks["approve_deletion"]["rule"] == "all_success"
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "include" / "examples").glob("*.json")), ids=lambda path: path.name)
 def test_examples_are_valid_requests(path):
     """What README tells one to paste is taken."""
