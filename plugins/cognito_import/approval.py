@@ -32,13 +32,15 @@ class Approval:
     """Where the question stands.
 
     `answer` is one of the words above; `by` is who answered, or empty; `at` the moment of the question or the answer,
-    ISO 8601 with its zone; `seconds` is how long an answer is waited for.
+    ISO 8601 with its zone; `seconds` is how long an answer is waited for. `round` tells one question from the next: it
+    is the same for every attempt to ask or to follow one.
     """
 
     answer: str
     at: str
     seconds: int
     by: str = ""
+    round: int = 0
 
     def reason(self, time_zone: str) -> str:
         """Why nobody is deleted, in a sentence for the report."""
@@ -106,7 +108,7 @@ def question(folder: RunFolder, manifest: Manifest, settings: Settings, asked_by
             "```",
             "",
             (
-                f"*Approve* deletes them. *Reject* leaves them all as they are, and so does no answer within "
+                f"**Approve** deletes them. **Reject** leaves them all as they are, and so does no answer within "
                 f"{_span(settings.approval_seconds)}."
             ),
         ]
