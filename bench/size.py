@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from cognito_import.delivery import deliver
 from cognito_import.intake import take_in
 from cognito_import.outcomes import SUCCEEDED, Outcome
-from cognito_import.run_folder import Part, RunFolder
+from cognito_import.parts import Part
+from cognito_import.run_folder import RunFolder
 from cognito_import.settings import Settings
 from demo.ground import Ground
 from local_aws.process import LocalAws

@@ -1,8 +1,8 @@
 """
-### Import users into an Amazon Cognito user pool
+### Import users into an Amazon Cognito user pool, or delete them
 
-Creates each user, adds it to its groups, and mails the administrator a link to a CSV that says for every address what
-happened and why. All imports together make at most 20 calls a second in each of Cognito's quota categories.
+Creates each user and adds it to its groups, or deletes it, and mails the administrator a link to a CSV that says for every
+address what happened and why. All runs together make at most 20 calls a second in each of Cognito's quota categories.
 
 **Start it** with *Trigger* and the form, with `airflow dags trigger cognito_import --conf '…'`, or by
 `POST /api/v2/dags/cognito_import/dagRuns`. A conf to paste:
@@ -23,22 +23,36 @@ For more than a few hundred users put a `.csv`, `.json` or `.jsonl` file into S3
 {"source": "s3://my-bucket/users.csv", "adminemail": "admin@example.com"}
 ```
 
+To delete users, hand over the same list with `"jobtype": "delete"`; `attributes` and `groups` are then passed over:
+
+```json
+{"jobtype": "delete", "data": [{"useremail": "user01@example.com"}], "adminemail": "admin@example.com"}
+```
+
 | task | does | when it fails |
 | --- | --- | --- |
 | `read_request` | checks the request, stores its users in the report bucket | the message names the key; no user was touched; trigger again with a better conf |
 | `preflight` | looks at user pool, groups, bucket, sender, credentials and quota | mend what it lists, then clear it |
-| `choose_engine` | goes on with `import_users` or `run_state_machine` | |
-| `import_users` | one task for each batch of users, in the pool `cognito_api` | retries by itself and goes on behind the last finished user |
+| `choose_engine` | goes on with `process_users` or `run_state_machine`, a deletion with `approve_deletion` | |
+| `approve_deletion` | asks, and waits for the answer (*Required Actions*) | rejected, or no answer in time: nobody is deleted; clear it with *Downstream* to ask again |
+| `process_users` | one task for each batch of users, in the pool `cognito_api` | retries by itself and goes on behind the last finished user |
 | `run_state_machine` | starts and watches one execution, holding the whole pool | its log has the execution's error and cause; clear it to continue |
 | `report` | CSV, link, mail | retries; touches no user |
 | `finish` | gives the run its state | says what is missing |
 
 **A retry or a clear** never calls for a finished user again. After an error that would have met every user (no permission, a
-missing group, Cognito's daily mail limit) the calls stop: mend the cause, then clear the failed `import_users` tasks with
+missing group, Cognito's daily mail limit) the calls stop: mend the cause, then clear the failed `process_users` tasks with
 *Downstream*; a new report is mailed. A changed file needs a new run: a run keeps the users that it read first.
 
 **Success** means that the report went out and every user was attempted. Users who failed for their own reasons, such as an
 address that exists already, are results: look at the CSV.
+
+**A deletion** touches nobody before somebody has approved it on the page *Required Actions* (or by
+`PATCH …/taskInstances/approve_deletion/-1/hitlDetails` with `{"chosen_options": ["Approve"]}`). The question shows how many
+users, some of them, who asked, and the user pool. After a day without an answer (setting `approval_seconds`), or a rejection,
+the report says of every user that nobody was deleted and why, and the run fails. With the setting `approve_deletions` off
+nobody is asked. A user who does not exist is a failure, `UserNotFoundException`; one whom a worker deleted as it died is a
+success.
 
 **Settings** come from the Variable `cognito_import`; see the README.
 """
@@ -52,12 +66,15 @@ from typing import Any
 from airflow.sdk import DAG, Param, get_current_context, task
 
 from cognito_import_airflow import Aws, load_settings, refusing
+from cognito_import_approval import ApproveDeletion
 from cognito_import_execution import RunExecution
 
 POOL = "cognito_api"
 POOL_SLOTS = int(os.environ.get("COGNITO_IMPORT_POOL_SLOTS", "20"))  # as many as the pool has
 RETRIES = 3
 LAST_WORD = "all_done"  # report and finish run whatever became of the engine
+IF_APPROVED = "none_failed"  # the question is skipped where there is none, and fails without a yes
+ENGINE_TASKS = {"mapped": "process_users", "step_functions": "run_state_machine"}
 
 
 @task(retries=RETRIES, execution_timeout=timedelta(minutes=30), multiple_outputs=False)
@@ -83,7 +100,9 @@ def read_request() -> dict[str, Any]:
         "users": manifest.users,
         "refused": manifest.refused,
         "engine": manifest.engine,
+        "jobtype": manifest.jobtype,
         "began": manifest.began,
+        "approve": manifest.jobtype == "delete" and settings.approve_deletions and manifest.users > manifest.refused,
     }
 
 
@@ -103,25 +122,27 @@ def preflight(taken: dict[str, Any]) -> list[dict[str, Any]]:
 
 @task.branch(retries=RETRIES, execution_timeout=timedelta(minutes=5))
 def choose_engine(taken: dict[str, Any]) -> str:
-    """Go on with the engine that the request or the settings name."""
-    return "run_state_machine" if taken["engine"] == "step_functions" else "import_users"
+    """Go on with the engine that the request or the settings name, a deletion with the question."""
+    return "approve_deletion" if taken["approve"] else ENGINE_TASKS[taken["engine"]]
 
 
 @task(
     pool=POOL,
+    trigger_rule=IF_APPROVED,
     retries=RETRIES,
     execution_timeout=timedelta(hours=6),
     multiple_outputs=False,  # one XCom, not one more for each count
     map_index_template="{{ task.op_kwargs['batch']['label'] }}",
 )
-def import_users(batch: dict[str, Any]) -> dict[str, int]:
-    """Import the users of one batch who are not finished yet. Gives counts."""
+def process_users(batch: dict[str, Any]) -> dict[str, int]:
+    """Create or delete the users of one batch who are not finished yet. Gives counts."""
     from dataclasses import asdict
 
     from airflow.sdk.exceptions import AirflowFailException
 
+    from cognito_import import approval
     from cognito_import.batches import run_batch
-    from cognito_import.errors import CallsStoppedError
+    from cognito_import.errors import CallsStoppedError, NotApprovedError
     from cognito_import.pacing import Pacer
     from cognito_import.run_folder import Batch
     from cognito_import.user_pool import UserPool
@@ -129,13 +150,18 @@ def import_users(batch: dict[str, Any]) -> dict[str, int]:
     settings, aws, folder = open_run(batch)
     began = datetime.fromisoformat(batch["began"])
     held_for = (datetime.now(UTC) - get_current_context()["ti"].start_date).total_seconds()
-    pool = UserPool(aws.cognito, settings, Pacer(settings.pacing_seconds, held_for=held_for), began=began)
+    pacer = Pacer(settings.pacing_seconds, held_for=held_for)
+    pool = UserPool(aws.cognito, settings, pacer, began=began, jobtype=batch["jobtype"])
     try:
+        if batch["approve"]:
+            approval.require(folder)
         return asdict(run_batch(folder, Batch.from_dict(batch), pool))
     except CallsStoppedError as stop:
         if stop.temporary:
             raise
         raise AirflowFailException(str(stop)) from stop
+    except NotApprovedError as error:
+        raise AirflowFailException(str(error)) from error
 
 
 @task(trigger_rule=LAST_WORD, retries=RETRIES, execution_timeout=timedelta(minutes=30), multiple_outputs=False)
@@ -174,7 +200,7 @@ def open_run(taken: dict[str, Any]) -> tuple[Any, Aws, Any]:
 
 with DAG(
     dag_id="cognito_import",
-    description="Import users into an Amazon Cognito user pool and mail a report of every one",
+    description="Import users into an Amazon Cognito user pool, or delete them, and mail a report of every one",
     doc_md=__doc__,
     schedule=None,
     catchup=False,
@@ -182,7 +208,7 @@ with DAG(
     default_args={"owner": "cognito-import", "retry_delay": timedelta(seconds=20)},
     # Airflow's default of 16 would leave slots of the pool idle, and several runs may share them.
     max_active_tasks=64,
-    dagrun_timeout=timedelta(days=2),
+    dagrun_timeout=timedelta(days=9),  # seven of them for the answer to a deletion
     render_template_as_native_obj=False,
     params={
         "adminemail": Param(
@@ -206,7 +232,11 @@ with DAG(
             description="The s3://bucket/key of a .csv, .json or .jsonl file with the same fields (CSV: a header row).",
         ),
         "jobtype": Param(
-            "import", type="string", enum=["import"], title="Job", description="import creates the users."
+            "import",
+            type="string",
+            enum=["import", "delete"],
+            title="Job",
+            description="import creates the users; delete deletes them, once somebody has approved it.",
         ),
         "engine": Param(
             None,
@@ -219,7 +249,14 @@ with DAG(
 ):
     taken = read_request()
     batches = preflight(taken)
-    mapped = import_users.expand(batch=batches)
+    approved = ApproveDeletion(
+        task_id="approve_deletion",
+        taken=taken,
+        engine_tasks=ENGINE_TASKS,
+        retries=RETRIES,
+        execution_timeout=timedelta(minutes=10),
+    )
+    mapped = process_users.expand(batch=batches)
     state_machine = RunExecution(
         task_id="run_state_machine",
         taken=taken,
@@ -230,10 +267,13 @@ with DAG(
         priority_weight=1000,
         poke_interval=2,
         timeout=timedelta(days=1).total_seconds(),
+        trigger_rule=IF_APPROVED,
         execution_timeout=timedelta(days=1),
         retries=RETRIES,
     )
     reported = report(taken, batches)
-    choose_engine(taken) >> [mapped, state_machine] >> reported
-    batches >> state_machine
+    engines = [mapped, state_machine]
+    choose_engine(taken) >> [approved, *engines]
+    batches >> [approved, state_machine]
+    approved >> engines >> reported
     finish(reported)

@@ -54,14 +54,21 @@ class RunExecution(BaseSensorOperator):
         """Start or find the execution, then wait for its end."""
         from airflow.sdk.exceptions import AirflowFailException
 
-        from cognito_import import executions
-        from cognito_import.errors import ExecutionError
+        from cognito_import import approval, executions
+        from cognito_import.errors import ExecutionError, NotApprovedError
+        from cognito_import.run_folder import RunFolder
 
         settings = load_settings()
         if not settings.state_machine_arn:
             message = "The setting 'state_machine_arn' is missing; the engine 'step_functions' needs it."
             raise AirflowFailException(message)
-        self._sfn = Aws(settings).step_functions
+        aws = Aws(settings)
+        if self.taken["approve"]:
+            try:
+                approval.require(RunFolder(aws.s3, settings.report_bucket, self.taken["run"]))
+            except NotApprovedError as error:
+                raise AirflowFailException(str(error)) from error
+        self._sfn = aws.step_functions
         self.execution_arn = executions.start(self._sfn, settings.state_machine_arn, self.taken["run"])
         self.log.info("Watching %s", self.execution_arn)
         try:

@@ -24,7 +24,8 @@ def describe(task: Any) -> dict[str, Any]:
         "retries": field(task, "retries"),
         "timeout": field(task, "execution_timeout") is not None,
         "pool": task.pool,
-        "rule": task.trigger_rule.value,
+        "upstream": sorted(task.upstream_task_ids),
+        "rule": str(getattr(task.trigger_rule, "value", task.trigger_rule)),
         "doc": bool(task.doc_md or getattr(task, "python_callable", task).__doc__),
     }
 

@@ -42,8 +42,9 @@ def pool(ground, settings, folder):
 
     def pool():
         client = boto3.client("cognito-idp", config=aws.COGNITO)
-        began = folder.required_manifest().began_at
-        return UserPool(client, settings, Pacer(0), began=began, sleep=lambda _: None)
+        manifest = folder.required_manifest()
+        began, jobtype = manifest.began_at, manifest.jobtype
+        return UserPool(client, settings, Pacer(0), began=began, jobtype=jobtype, sleep=lambda _: None)
 
     return pool
 
@@ -58,9 +59,9 @@ def whole(manifest):
     return replace(first, last=last.last, size=size, length=length)
 
 
-def created(local_aws):
-    """The addresses that AdminCreateUser was called for, in order."""
-    return [call["username"] for call in local_aws.calls() if call["operation"] == "AdminCreateUser"]
+def created(local_aws, operation="AdminCreateUser"):
+    """The names that AdminCreateUser, or another operation, was called for, in order."""
+    return [call["username"] for call in local_aws.calls() if call["operation"] == operation]
 
 
 @given(st.integers(1, 5_000), st.integers(1, 60), st.sampled_from(ENGINES))
@@ -116,9 +117,9 @@ def test_a_batch_goes_on_behind_a_dead_worker(taken, folder, pool, ground, local
     dying = pool()
     original = dying.create
 
-    def create(row, **options):
+    def create(row, turn):
         if row.row != 8:
-            return original(row, **options)
+            return original(row, turn)
         if moment == "after":
             dying._create(row, resumed=False)
         raise Killed
@@ -146,11 +147,11 @@ def test_two_workers_do_not_both_call_for_a_user(taken, folder, pool, ground, lo
     first = pool()
     original = first.create
 
-    def create(row, **options):
+    def create(row, turn):
         if row.row == 3:
             at_third.set()
             go_on.wait(30)
-        return original(row, **options)
+        return original(row, turn)
 
     first.create = create
     ended = []
@@ -190,8 +191,8 @@ def test_outcomes_wait_for_s3(taken, folder, pool, local_aws):
     fragile = pool()
     original = fragile.create
 
-    def create(row, **options):
-        outcome = original(row, **options)
+    def create(row, turn):
+        outcome = original(row, turn)
         if row.row == 4:
             local_aws.fault("PutObject", service="s3", code="AccessDenied", status=403, times=1000)
         return outcome
@@ -223,3 +224,56 @@ def test_a_finished_batch_makes_no_call(taken, folder, pool, local_aws):
     local_aws.reset()
     assert run_batch(folder, batch, pool()).succeeded == 3
     assert local_aws.calls() == []
+
+
+@pytest.mark.parametrize("moment", ["before-the-look-up", "before-the-call", "after-the-call"])
+def test_a_deletion_goes_on_behind_a_dead_worker(taken, folder, pool, ground, local_aws, monkeypatch, moment):
+    """Killed at user 5 of 8, twice: users 5 and 6 are told exactly, the one there is a success, the missing one not."""
+    for number in (1, 2, 3, 4, 5, 7, 8):
+        ground.add_user(f"user{number:03}@example.com")
+    batch = whole(taken(8, jobtype="delete"))
+    monkeypatch.setattr(batches, "GRACE", -1e9)  # it is known here that the earlier workers are gone
+    local_aws.reset()
+    for _ in range(2):
+        dying = pool()
+        original = dying._call
+
+        def call(operation, *note, original=original, **arguments):
+            at = folder.known().pending
+            dies_at = "AdminGetUser" if moment == "before-the-look-up" else "AdminDeleteUser"
+            if operation == dies_at and 5 in at:
+                if moment == "after-the-call" and "user005@example.com" in ground.users():
+                    original(operation, *note, **arguments)
+                raise Killed
+            return original(operation, *note, **arguments)
+
+        monkeypatch.setattr(dying, "_call", call)
+        with pytest.raises(Killed):
+            run_batch(folder, batch, dying)
+        assert folder.known().pending[5].code == "Interrupted"
+        assert bool(folder.known().pending[5].username) == (moment != "before-the-look-up")
+
+    result = run_batch(folder, batch, pool())
+    assert (result.succeeded, result.failed) == (7, 1)
+    outcomes = folder.known().outcomes
+    assert {row: item.code for row, item in outcomes.items() if item.code} == {6: "UserNotFoundException"}
+    assert ground.users() == {}
+    deletions = created(local_aws, "AdminDeleteUser")
+    assert len(set(deletions)) == 7
+    assert len(deletions) == (8 if moment == "after-the-call" else 7)
+
+
+def test_what_a_dead_worker_found_outlasts_those_behind_it(taken, folder, pool, ground):
+    """Of two workers' pending outcomes the one with a name counts, whichever is read last."""
+    from cognito_import.outcomes import Outcome
+    from cognito_import.parts import Part
+
+    ground.add_user("user001@example.com")
+    batch = whole(taken(1, jobtype="delete"))
+    name = ground.users()["user001@example.com"].username
+    ground.cognito.admin_delete_user(UserPoolId=ground.user_pool_id, Username=name)
+    for token, username in [("a", ""), ("b", name), ("c", "")]:
+        pending = Outcome.failed(1, "user001@example.com", "Interrupted", "Ended.", username)
+        folder.write_part(batch.number, token, Part(pending=pending, closed=True))
+    assert run_batch(folder, batch, pool()).succeeded == 1
+    assert folder.known().outcomes[1].username == name

@@ -74,11 +74,21 @@ def test_every_param_is_typed_and_described(parsed):
 def test_the_slots_can_all_work(parsed):
     """Calls are made in the pool, Airflow's own limits are above its slots, and the report runs whatever happened."""
     dag = parsed["dags"]["cognito_import"]
-    assert dag["tasks"]["import_users"]["pool"] == "cognito_api"
+    assert dag["tasks"]["process_users"]["pool"] == "cognito_api"
     assert dag["active"] > 20
     assert (dag["tasks"]["report"]["rule"], dag["tasks"]["finish"]["rule"]) == ("all_done", "all_done")
-    assert dag["tasks"]["import_users"]["retries"] > 0
+    assert dag["tasks"]["process_users"]["retries"] > 0
     assert dag["tasks"]["report"]["retries"] > 0
+
+
+def test_a_deletion_waits_for_its_question(parsed):
+    """Both engines stand behind the question, run where it was skipped, and not where it failed."""
+    tasks = parsed["dags"]["cognito_import"]["tasks"]
+    for name in ("process_users", "run_state_machine"):
+        assert {"approve_deletion", "choose_engine"} <= set(tasks[name]["upstream"]), name
+        assert tasks[name]["rule"] == "none_failed"
+    assert {"preflight", "choose_engine"} <= set(tasks["approve_deletion"]["upstream"])
+    assert tasks["approve_deletion"]["rule"] == "all_success"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "include" / "examples").glob("*.json")), ids=lambda path: path.name)

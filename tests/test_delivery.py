@@ -13,7 +13,8 @@ from cognito_import.delivery import all_outcomes, deliver, shortfall, tell_refus
 from cognito_import.errors import IncompleteRunError, ReportError
 from cognito_import.intake import take_in
 from cognito_import.outcomes import SUCCEEDED, Outcome
-from cognito_import.run_folder import Part, RunFolder
+from cognito_import.parts import Part
+from cognito_import.run_folder import RunFolder
 from demo.watch import fetch, link_in, rows_of
 
 NOW = datetime.now(UTC)

@@ -105,6 +105,22 @@ def test_link_is_whole_in_both_parts(locale: str, jobtype: str, summary: Summary
 
 
 @LOCALES
+@pytest.mark.parametrize("refused", ["rejected", "lapsed", "asked"])
+def test_a_deletion_that_was_not_approved_says_so(locale: str, refused: str) -> None:
+    """Subject and top say that nobody agreed, not that something broke, and what to do to ask again."""
+    summary = Summary(3, 0, 0, 0, 3, 0, (Reason("NotAttempted", "The deletion was rejected by hanako.", 3),))
+    usual = composed(summary, locale=locale, jobtype="delete")
+    message = composed(summary, locale=locale, jobtype="delete", refused=refused)
+    said = {"ja": "ユーザー一括削除は承認されませんでした", "en": "ulk user deletion was not approved"}[locale]
+    assert {"ja": "承認されませんでした", "en": "not approved"}[locale] in message.subject
+    for part in parts(message):
+        assert said in part
+        assert "approve_deletion" in part
+        assert "rejected by hanako" in part
+    assert not any(said in part for part in (usual.subject, *parts(usual)))
+
+
+@LOCALES
 @JOBS
 @pytest.mark.parametrize("summary", [FINE, FAILURES, STOPPED], ids=["fine", "failures", "stopped"])
 def test_no_part_is_plain_ascii(locale: str, jobtype: str, summary: Summary) -> None:

@@ -222,3 +222,16 @@ def test_any_request_is_taken_or_refused_in_words(conf):
     else:
         assert "@" in request.adminemail
         assert (request.data is None) != (request.source is None)
+
+
+def test_only_the_address_counts_in_a_deletion():
+    """The list that made users can delete them: attributes and groups, right or wrong, are passed over."""
+    users = [
+        {"useremail": "a@example.com", "attributes": {"given_name": "花子"}, "groups": ["STAFF"]},
+        {"useremail": "b@example.com", "attributes": 5, "groups": "STAFF"},
+        {"useremail": "A@example.com"},
+        {"useremail": "c@example.com", "grups": []},
+    ]
+    first, second, duplicate, unknown = check_users(users, BASIC, "delete")
+    assert (first, second) == (UserRow(1, "a@example.com"), UserRow(2, "b@example.com"))
+    assert (duplicate.code, unknown.code) == ("DuplicateAddress", "UnknownField")

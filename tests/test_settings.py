@@ -17,6 +17,7 @@ def test_the_defaults_are_the_contract():
     assert (settings.default_groups, settings.invite, settings.engine) == (("BASIC",), False, "mapped")
     assert (settings.slots, settings.pacing_seconds, settings.link_seconds) == (20, 1.0, 129_600)
     assert (settings.locale, settings.time_zone) == ("ja", "Asia/Tokyo")
+    assert (settings.approve_deletions, settings.approval_seconds) == (True, 86_400)
 
 
 def test_json_text_and_an_object_are_the_same():
@@ -42,6 +43,9 @@ def test_json_text_and_an_object_are_the_same():
         pytest.param({"default_groups": "BASIC"}, ["'default_groups' is a text", "array"], id="groups-text"),
         pytest.param({"invite": "yes"}, ["'invite' is a text", "true or false"], id="invite"),
         pytest.param({"inbox": "https://example.com"}, ["'inbox'", "s3://"], id="inbox"),
+        pytest.param({"approve_deletions": "no"}, ["'approve_deletions' is a text", "true or false"], id="approve"),
+        pytest.param({"approval_seconds": 0}, ["'approval_seconds' is a number", "7 days"], id="approval-none"),
+        pytest.param({"approval_seconds": 604_801}, ["'approval_seconds'", "604800"], id="approval-too-long"),
         pytest.param({"state_machine_arn": "arn"}, ["'state_machine_arn'", "ARN"], id="arn"),
     ],
 )

@@ -7,12 +7,15 @@ import pytest
 from cognito_import import aws
 from cognito_import.decisions import DECISIONS, THROTTLES, Decision, decide
 from cognito_import.errors import CallsStoppedError, LeaseLostError
+from cognito_import.outcomes import INTERRUPTED, Outcome
 from cognito_import.pacing import Pacer
 from cognito_import.request import UserRow
 from cognito_import.settings import Settings
-from cognito_import.user_pool import _CATEGORIES, ATTEMPTS, UserPool
+from cognito_import.user_pool import _CATEGORIES, ATTEMPTS, Turn, UserPool
 
 ROW = UserRow(1, "new@example.com", {"given_name": "花子", "custom:department": "営業部"}, ("BASIC",))
+LEFT = Outcome.failed(1, "new@example.com", INTERRUPTED, "The worker ended.")
+"""What a worker that died at the user leaves."""
 
 
 @pytest.fixture
@@ -103,7 +106,7 @@ def test_a_lost_answer_is_made_good(make, ground, local_aws, operation, kind, de
 def test_a_user_made_by_a_dead_worker_is_finished(make, ground):
     """When resuming, a user who was made since the run began is ours: it gets its groups and is a success."""
     made = ground.cognito.admin_create_user(UserPoolId=ground.user_pool_id, Username="new@example.com")
-    outcome = make().create(ROW, resumed=True)
+    outcome = make().create(ROW, Turn(LEFT))
     assert (outcome.status, outcome.username) == ("succeeded", made["User"]["Username"])
     assert ground.users()["new@example.com"].groups == {"BASIC"}
 
@@ -114,7 +117,7 @@ def test_a_user_who_signed_up_meanwhile_is_not_ours(make, ground):
     ground.cognito.admin_set_user_password(
         UserPoolId=ground.user_pool_id, Username=made["User"]["Username"], Password="Abcdef1!", Permanent=True
     )
-    assert make().create(ROW, resumed=True).code == "UsernameExistsException"
+    assert make().create(ROW, Turn(LEFT)).code == "UsernameExistsException"
 
 
 def test_a_user_from_before_the_run_is_not_ours(ground, make, began):
@@ -124,7 +127,7 @@ def test_a_user_from_before_the_run_is_not_ours(ground, make, began):
     ground.add_user("new@example.com")
     pool = make()
     pool._began = began + timedelta(hours=1)
-    assert pool.create(ROW, resumed=True).code == "UsernameExistsException"
+    assert pool.create(ROW, Turn(LEFT)).code == "UsernameExistsException"
 
 
 @pytest.mark.parametrize(
@@ -202,7 +205,7 @@ def test_repeating_asks_first_whether_it_may(make, local_aws):
         raise LeaseLostError
 
     with pytest.raises(LeaseLostError):
-        make().create(ROW, may_go_on=lost)
+        make().create(ROW, Turn(may_go_on=lost))
     assert names(local_aws.calls()) == ["AdminCreateUser"]
 
 
@@ -220,3 +223,138 @@ def test_an_unknown_code_is_judged_by_its_status():
     assert decide("AdminCreateUser", "Odd", 400) is Decision.RESULT
     assert decide("AdminAddUserToGroup", "UserNotFoundException") is Decision.RETRY
     assert decide("AdminDeleteUser", "UserNotFoundException") is Decision.RESULT
+
+
+# Deletion
+
+
+@pytest.fixture
+def deleted(ground, local_aws):
+    """The user to delete, made by somebody else before the run. Gives its name."""
+    ground.add_user("new@example.com")
+    username = ground.users()["new@example.com"].username
+    local_aws.reset()
+    return username
+
+
+def left(username):
+    """What a worker leaves that died after it had found the user."""
+    return Outcome.failed(1, "new@example.com", INTERRUPTED, "The worker ended.", username)
+
+
+def test_a_user_is_deleted_by_its_own_name(make, ground, local_aws, deleted):
+    """One look-up, then one deletion; the name is stored between the two, and stands in the outcome."""
+    stored = []
+
+    def found(username):
+        stored.append((username, names(local_aws.calls())))
+
+    outcome = make().delete(ROW, Turn(found=found))
+    assert (outcome.status, outcome.message, outcome.code, outcome.username) == ("succeeded", "-", "", deleted)
+    assert stored == [(deleted, ["AdminGetUser"])]
+    assert names(local_aws.calls()) == ["AdminGetUser", "AdminDeleteUser"]
+    assert ground.users() == {}
+
+
+@pytest.mark.parametrize("turn", [Turn(), Turn(LEFT)], ids=["first", "after-a-dead-worker"])
+def test_a_user_who_never_existed_is_a_failure(make, local_aws, turn):
+    """Also when a worker died at the user before it found anybody: nothing was deleted, and nothing says so."""
+    outcome = make().delete(ROW, turn)
+    assert (outcome.status, outcome.code, outcome.message) == (
+        "failed",
+        "UserNotFoundException",
+        "User does not exist.",
+    )
+    assert names(local_aws.calls()) == ["AdminGetUser"]
+
+
+def test_a_user_whom_a_dead_worker_deleted_is_a_success(make, local_aws):
+    """The name that it stored says that the user existed; that the user is gone is our doing."""
+    outcome = make().delete(ROW, Turn(left("11111111-2222-4333-8444-555555555555")))
+    assert (outcome.status, outcome.username) == ("succeeded", "11111111-2222-4333-8444-555555555555")
+    assert names(local_aws.calls()) == ["AdminDeleteUser"]
+
+
+def test_a_user_whom_a_dead_worker_only_found_is_deleted(make, ground, deleted):
+    """It died between the look-up and the deletion."""
+    assert make().delete(ROW, Turn(left(deleted))).status == "succeeded"
+    assert ground.users() == {}
+
+
+def test_a_user_made_anew_meanwhile_stays(make, ground, deleted):
+    """Deleted by a dead worker, signed up again with the same address: the one who goes on leaves that user alone."""
+    make().delete(ROW)
+    ground.add_user("new@example.com")
+    assert make().delete(ROW, Turn(left(deleted))).status == "succeeded"
+    assert "new@example.com" in ground.users()
+
+
+@pytest.mark.parametrize(
+    ("kind", "details"),
+    [
+        pytest.param("drop_before", {}, id="dropped-before-the-effect"),
+        pytest.param("drop_after", {}, id="dropped-after-the-effect"),
+        pytest.param("error", {"code": "InternalErrorException", "status": 500}, id="fault"),
+        pytest.param("error", {"code": "TooManyRequestsException"}, id="throttle"),
+    ],
+)
+@pytest.mark.parametrize("operation", ["AdminGetUser", "AdminDeleteUser"])
+@pytest.mark.usefixtures("deleted")
+def test_a_lost_answer_to_a_deletion_is_made_good(make, ground, local_aws, operation, kind, details):
+    """Whether or not the lost call deleted the user, it is a success and the user is gone."""
+    local_aws.fault(operation, kind, **details)
+    assert make().delete(ROW).status == "succeeded"
+    assert ground.users() == {}
+
+
+def test_a_user_whom_somebody_else_deletes_meanwhile_is_a_failure(make, ground, local_aws, deleted):
+    """Gone between look-up and deletion, with no attempt of ours that may have reached Cognito: not our doing."""
+    local_aws.fault("AdminDeleteUser", code="TooManyRequestsException", times=1)
+
+    def found(username):
+        ground.cognito.admin_delete_user(UserPoolId=ground.user_pool_id, Username=username)
+
+    outcome = make().delete(ROW, Turn(found=found))
+    assert (outcome.status, outcome.code, outcome.username) == ("failed", "UserNotFoundException", deleted)
+
+
+@pytest.mark.parametrize("operation", ["AdminGetUser", "AdminDeleteUser"])
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ExpiredTokenException", "ResourceNotFoundException"])
+def test_an_error_that_everybody_would_meet_stops_a_deletion(make, ground, local_aws, deleted, operation, code):
+    """It is raised at once, and nothing is pending of a user to whom surely nothing was done."""
+    local_aws.fault(operation, code=code, message="No more.", times=1)
+    with pytest.raises(CallsStoppedError, match=rf"{code}: No more\.") as stopped:
+        make().delete(ROW)
+    assert stopped.value.pending is None
+    assert ground.users()["new@example.com"].username == deleted
+
+
+def test_a_stop_after_a_lost_deletion_keeps_the_name(make, local_aws, deleted):
+    """The user may be gone already: what is pending lets the next worker tell."""
+    local_aws.fault("AdminDeleteUser", "drop_after", times=1)
+    local_aws.fault("AdminDeleteUser", code="AccessDeniedException", message="No more.", times=1)
+    with pytest.raises(CallsStoppedError) as stopped:
+        make().delete(ROW)
+    assert (stopped.value.pending.code, stopped.value.pending.username) == ("AccessDeniedException", deleted)
+    assert make().delete(ROW, Turn(stopped.value.pending)).status == "succeeded"
+
+
+def test_a_worker_that_may_not_go_on_deletes_nobody(make, ground, local_aws, deleted):
+    """It lost its lease while it looked the user up."""
+
+    def lost(_):
+        raise LeaseLostError
+
+    with pytest.raises(LeaseLostError):
+        make().delete(ROW, Turn(found=lost))
+    assert names(local_aws.calls()) == ["AdminGetUser"]
+    assert ground.users()["new@example.com"].username == deleted
+
+
+def test_a_user_pool_does_its_job(make, ground, deleted):
+    """`process` deletes in a deletion and creates in an import."""
+    pool = make()
+    assert pool.process(ROW, Turn()).code == "UsernameExistsException"
+    pool._jobtype = "delete"
+    assert pool.process(ROW, Turn()).username == deleted
+    assert ground.users() == {}

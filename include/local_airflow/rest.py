@@ -178,6 +178,17 @@ class AirflowRest:
         entries = self.pages(path, "task_state_store", {"map_index": map_index})
         return {entry["key"]: entry["value"] for entry in entries}
 
+    def question(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> dict[str, Any]:
+        """Return what a task asks of a person: `subject`, `body`, `options`, and the answer if there is one."""
+        path = f"{_task(dag_id, run_id, task_id)}/{map_index}/hitlDetails"
+        return cast("dict[str, Any]", self.request("GET", path))
+
+    def answer(self, dag_id: str, run_id: str, task_id: str, option: str, map_index: int = -1) -> None:
+        """Answer a task that waits for a person with one of its options."""
+        path = f"{_task(dag_id, run_id, task_id)}/{map_index}/hitlDetails"
+        body = {"chosen_options": [option], "params_input": {}}
+        self.request("PATCH", path, json=body)
+
     def clear(
         self,
         dag_id: str,

@@ -11,7 +11,7 @@ import logging
 import math
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -25,7 +25,8 @@ from tenacity import (
 
 from cognito_import.errors import CallsStoppedError, LeaseLostError, RunFolderError
 from cognito_import.outcomes import INTERRUPTED, SUCCEEDED, Outcome
-from cognito_import.run_folder import Known, Part
+from cognito_import.parts import Known, Part
+from cognito_import.user_pool import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,7 +155,7 @@ class _Worker:
             if row is rows[0]:
                 self._go_to(row)
             self.check_lease()
-            outcome = pool.create(row, resumed=row.row in known.pending, may_go_on=self.check_lease)
+            outcome = pool.process(row, Turn(known.pending.get(row.row), self.check_lease, self._found))
             self.part.outcomes.append(outcome)
             self._go_to(following)
             if time.monotonic() - told > _PROGRESS_SECONDS:
@@ -169,6 +170,13 @@ class _Worker:
         self.part.stopped = stopped
         self.part.pending = pending
         self._store()
+
+    def _found(self, username: str) -> None:
+        """Store the name of the user whom this worker is at. That may have taken long, so look at the lease again."""
+        if self.part.pending:
+            self.part.pending = replace(self.part.pending, username=username)
+        self._store()
+        self.check_lease()
 
     def _go_to(self, row: UserRow | None) -> None:
         self.part.pending = (

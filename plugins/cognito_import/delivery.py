@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cognito_import import link, mail, report
+from cognito_import import approval, link, mail, report
 from cognito_import.errors import IncompleteRunError
 from cognito_import.outcomes import Outcome
 
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from cognito_import.run_folder import Manifest, RunFolder
     from cognito_import.settings import Settings
 
-_ENDED_EARLY: Final = "The engine ended before this user's turn. Import the address again."
+_ENDED_EARLY: Final = {
+    "import": "The engine ended before this user's turn. Import the address again.",
+    "delete": "The engine ended before this user's turn, and the user is left as it was. Delete the address again.",
+}
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +43,11 @@ class Delivery:
     message_id: str
 
 
-def all_outcomes(folder: RunFolder, manifest: Manifest) -> Iterator[Outcome]:
-    """One outcome for every user of the request, in its order; what no worker told is `NotAttempted`, with the reason."""
+def all_outcomes(folder: RunFolder, manifest: Manifest, refusal: str | None = None) -> Iterator[Outcome]:
+    """One outcome for every user of the request, in its order; what no worker told is `NotAttempted`, with the reason.
+
+    `refusal` is why a deletion was not approved, if it was not.
+    """
     known = folder.known()
     starts = [batch.first for batch in manifest.batches]
 
@@ -52,7 +58,7 @@ def all_outcomes(folder: RunFolder, manifest: Manifest) -> Iterator[Outcome]:
             reason = known.stopped.get(manifest.batches[bisect(starts, row) - 1].number)
         else:
             reason = next(iter(known.stopped.values()), None)
-        return Outcome.not_attempted(row, useremail, reason or _ENDED_EARLY)
+        return Outcome.not_attempted(row, useremail, refusal or reason or _ENDED_EARLY[manifest.jobtype])
 
     rows = folder.all_rows()
     upcoming = next(rows, None)
@@ -81,7 +87,9 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
     Raises ReportError and RunFolderError; touches no user.
     """
     manifest = folder.required_manifest()
-    outcomes = list(all_outcomes(folder, manifest))
+    asked = approval.read(folder) if manifest.jobtype == "delete" else None
+    refused = asked if asked and asked.answer != approval.APPROVED else None
+    outcomes = list(all_outcomes(folder, manifest, refused.reason(settings.time_zone) if refused else None))
     summary = report.summarise(outcomes)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "report.csv"
@@ -105,6 +113,7 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
         now=now,
         run=folder.run,
         engine_note=note,
+        refused=refused.answer if refused else "",
     )
     message_id = mail.send(ses, composed, settings.mail_from, manifest.adminemail)
     delivery = Delivery(summary.as_dict(), summary.unfinished, key, signed.ends.isoformat(), message_id)
@@ -157,6 +166,6 @@ def verdict(delivery: Delivery | None) -> None:
     if delivery.unfinished:
         message = (
             f"{delivery.unfinished:,} of {delivery.counts['total']:,} users were not finished; the report says why. Mend "
-            "the cause, then clear the failed import tasks with all behind them: finished users are not called again."
+            "the cause, then clear the failed tasks with all behind them: finished users are not called again."
         )
         raise IncompleteRunError(message)

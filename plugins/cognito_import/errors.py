@@ -9,6 +9,7 @@
     ├── PreflightError      AWS is not ready for this run; lists everything that is wrong; no user was touched
     ├── InboxError          the nightly run's inbox cannot be read or a file not filed away; it is tried again
     ├── RunFolderError      the run's working files are missing or do not fit together
+    ├── NotApprovedError    nobody has approved the deletion; no user was touched
     ├── CallsStoppedError   an error that every further user would meet too ended a batch
     ├── LeaseLostError      another worker has taken the batch over; this one makes no further call
     ├── ExecutionError      the state machine's execution could not be started or ended badly
@@ -62,6 +63,10 @@ class InboxError(CognitoImportError):
 
 class RunFolderError(CognitoImportError):
     """The run's working files are missing or do not fit together."""
+
+
+class NotApprovedError(CognitoImportError):
+    """Nobody has approved the deletion. No user was touched."""
 
 
 class CallsStoppedError(CognitoImportError):

@@ -33,7 +33,7 @@ def take_in(conf: object, settings: Settings, s3: S3Client, folder: RunFolder) -
         log.info("The run has its users already (%d); going on with them.", manifest.users)
         return manifest
     users = Users(request, s3)
-    rows = folder.write_rows(check_users(users, settings.default_groups))
+    rows = folder.write_rows(check_users(users, settings.default_groups, request.jobtype))
     manifest = Manifest(
         jobtype=request.jobtype,
         engine=request.engine,

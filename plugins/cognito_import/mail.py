@@ -74,11 +74,13 @@ def compose(  # noqa: PLR0913 - what a mail depends on
     time_zone: str,
     now: datetime,
     engine_note: str | None = None,
+    refused: str = "",
     test_prefix: str = "",
 ) -> Mail:
     """Tell the administrator what ran and what became of the users, with the link and its true end.
 
     `jobtype` is `import` or `delete`, `locale` `ja` or `en`, `time_zone` an IANA name; `now` has a time zone.
+    `refused` is the answer to a deletion that was not approved (see `approval`), else empty.
     `engine_note` says what befell the engine ("batch 3: worker killed"). `test_prefix` goes before the
     subject, so that a test's mail is not taken for a real one. A run with users left says so in the subject
     and at the top.
@@ -94,6 +96,7 @@ def compose(  # noqa: PLR0913 - what a mail depends on
         "japan": time_zone == "Asia/Tokyo",
         "now": aware(now).astimezone(zone),
         "ends": link.ends.astimezone(zone),
+        "refused": refused,
         "note": _one_line(engine_note or "")[:_LONGEST_NOTE],
     }
     mail = _render("mail", values)

@@ -36,7 +36,7 @@ class Outcome:
 
     @classmethod
     def failed(cls, row: int, useremail: str, code: str, message: str, username: str = "") -> Outcome:
-        """A user whose import failed with `code`."""
+        """A user whose import or deletion failed with `code`."""
         return cls(row, useremail, FAILED, message, code, username)
 
     @classmethod

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _USED: Final = {
     "import": (Category.USER_CREATION, Category.USER_RESOURCE_UPDATE),
-    "delete": (Category.USER_UPDATE,),
+    "delete": (Category.USER_UPDATE, Category.USER_READ),
 }
 _MISSING: Final = {"ResourceNotFoundException", "NoSuchBucket", "StateMachineDoesNotExist", "404", "NotFound"}
 _DENIALS: Final = {"AccessDenied", "AccessDeniedException", "NotAuthorizedException", "403", "Forbidden"}

@@ -103,13 +103,17 @@ class UserRow:
         return asdict(self)
 
 
-def check_users(users: Iterable[object], default_groups: tuple[str, ...]) -> Iterator[UserRow | Outcome]:
+def check_users(
+    users: Iterable[object], default_groups: tuple[str, ...], jobtype: str = "import"
+) -> Iterator[UserRow | Outcome]:
     """Check users one by one: a :class:`UserRow` for each that can be processed, else its failed outcome.
 
     `users` are objects as in the request's `data`. A user without `groups` (or with null) joins `default_groups`; an
     empty array means none. Of two addresses that differ by upper and lower case alone the first is kept, as Cognito
-    does with its default of case-insensitive names. Raises RequestError for an element that is no object, for a
-    field longer than LONGEST_FIELD, for more than MOST_USERS, and at the end if there was none or none had an address.
+    does with its default of case-insensitive names. For a deletion only the address counts: `attributes` and `groups`
+    are passed over unread, so that the list that made users can delete them again. Raises RequestError for an element
+    that is no object, for a field longer than LONGEST_FIELD, for more than MOST_USERS, and at the end if there was
+    none or none had an address.
     """
     first_rows: dict[str, int] = {}
     addressed = False
@@ -125,7 +129,7 @@ def check_users(users: Iterable[object], default_groups: tuple[str, ...]) -> Ite
             raise RequestError(message)
         _refuse_huge(user, row)
         addressed = addressed or "useremail" in user
-        yield _check_user(user, row, default_groups, first_rows)
+        yield _check_user(user, row, default_groups, first_rows, jobtype)
     if row == 0:
         message = "There are no users; expected at least one."
         raise RequestError(message)
@@ -143,7 +147,7 @@ class _RowProblemError(Exception):
 
 
 def _check_user(
-    user: dict[str, Any], row: int, default_groups: tuple[str, ...], first_rows: dict[str, int]
+    user: dict[str, Any], row: int, default_groups: tuple[str, ...], first_rows: dict[str, int], jobtype: str
 ) -> UserRow | Outcome:
     value = user.get("useremail")
     address = value.strip() if isinstance(value, str) else ""
@@ -158,6 +162,8 @@ def _check_user(
                 hint = "; put attributes under 'attributes'" if is_attribute(key) else nearest(key, USER_FIELDS)
                 message = f"{key!r} is not a field of a user{hint}."
                 raise _RowProblemError("UnknownField", message)
+        if jobtype == "delete":
+            return UserRow(row, address)
         return UserRow(row, address, _attributes(user.get("attributes")), _groups(user.get("groups"), default_groups))
     except _RowProblemError as problem:
         return Outcome.failed(row, address, problem.code, str(problem))

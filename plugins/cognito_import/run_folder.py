@@ -7,13 +7,12 @@
     runs/{run}/outcomes/refused.json          the users that the request's check refused
     runs/{run}/outcomes/{batch}/{token}.json  what one worker made of a batch: its part
     runs/{run}/leases/{batch}                 the token of the worker that may call for the batch
+    runs/{run}/approval.json                  of a deletion: whether it was approved, and by whom
     runs/{run}/report.json                    what was reported, and when its link ends
     runs/{run}/refusal.json                   why no user of the run was touched, and what mail has told so
 
-A part is an object: `outcomes`, an array; `pending`, what to report of the user whom the worker is at if nobody
-finishes it, or null; `closed`, whether the worker is known to make no further call; `stopped`, why it stopped early, or
-null. Each worker writes a part of its own, so that a worker that was wrongly thought dead can still hand over what it
-did; all parts together hold one outcome for each user.
+Each worker writes a part of its own, so that a worker that was wrongly thought dead can still hand over what it did; all
+parts together hold one outcome for each user. What stands in a part is told in `parts`.
 """
 
 from __future__ import annotations
@@ -32,7 +31,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cognito_import.aws import clock, explain
 from cognito_import.errors import RunFolderError
-from cognito_import.outcomes import SUCCEEDED, Outcome
+from cognito_import.outcomes import Outcome
+from cognito_import.parts import Known, Part
 from cognito_import.request import UserRow
 
 if TYPE_CHECKING:
@@ -102,47 +102,6 @@ class Manifest:
     def began_at(self) -> datetime:
         """`began` as a moment."""
         return datetime.fromisoformat(self.began)
-
-
-@dataclass(slots=True)
-class Part:
-    """What one worker made of a batch: see the module's head for the fields."""
-
-    outcomes: list[Outcome] = field(default_factory=list)
-    pending: Outcome | None = None
-    closed: bool = False
-    stopped: str | None = None
-
-    def to_json(self) -> bytes:
-        """The part as it is stored."""
-        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":")).encode()
-
-    @classmethod
-    def from_json(cls, text: bytes) -> Part:
-        """The part that :meth:`to_json` wrote."""
-        fields = json.loads(text)
-        outcomes = [Outcome.from_dict(outcome) for outcome in fields["outcomes"]]
-        pending = fields["pending"] and Outcome.from_dict(fields["pending"])
-        return cls(outcomes, pending, fields["closed"], fields["stopped"])
-
-
-@dataclass(slots=True)
-class Known:
-    """What all parts together tell: outcomes by row, pending ones by row, and by batch number why it stopped."""
-
-    outcomes: dict[int, Outcome] = field(default_factory=dict)
-    pending: dict[int, Outcome] = field(default_factory=dict)
-    stopped: dict[int, str] = field(default_factory=dict)
-
-    def add(self, part: Part, batch: int) -> None:
-        """Take in one part. Should two workers have called for one user, the success is the one that lasts."""
-        for outcome in part.outcomes:
-            if outcome.row not in self.outcomes or outcome.status == SUCCEEDED:
-                self.outcomes[outcome.row] = outcome
-        if part.pending:
-            self.pending[part.pending.row] = part.pending
-        if part.stopped:
-            self.stopped[batch] = part.stopped
 
 
 class RunFolder:
@@ -249,7 +208,16 @@ class RunFolder:
         """Whether the worker `token` is still the one that may call for batch `number`."""
         return self._get(f"leases/{number:05d}") == token.encode()
 
-    # ---- the report
+    # ---- approval and report
+
+    def read_approval(self) -> dict[str, Any] | None:
+        """The approval as it was stored, or None."""
+        found = self._get("approval.json")
+        return None if found is None else json.loads(found)
+
+    def write_approval(self, approval: dict[str, Any]) -> None:
+        """Store the approval in place of an earlier one."""
+        self._put("approval.json", json.dumps(approval).encode())
 
     def read_report(self) -> dict[str, Any] | None:
         """What was last reported, or None."""

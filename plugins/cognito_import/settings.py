@@ -24,6 +24,9 @@ LOCALES: Final = ("ja", "en")
 LONGEST_LINK: Final = 604_800
 """SigV4 allows a presigned link seven days at most (Amazon S3 User Guide, "Sharing objects with presigned URLs")."""
 
+LONGEST_APPROVAL: Final = 604_800
+"""Seconds. A DAG run may take longer than that by the time of the work itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class InboxRule:
@@ -41,8 +44,9 @@ class Settings:
 
     `pacing_seconds` is the least time between the starts of two calls of one quota category in one slot; `link_seconds`
     how long the report's presigned link is asked to last; `allowed_admin_domains` the domains that a report may be
-    mailed to, empty for any. `temporary_password` is left out of the repr. `inbox_quiet_seconds` is for how long a file
-    of the inbox must not have changed before it is taken.
+    mailed to, empty for any. With `approve_deletions` a deletion in Airflow waits `approval_seconds` for a yes.
+    `inbox_quiet_seconds` is for how long a file of the inbox must not have changed before it is taken.
+    `temporary_password` is left out of the repr.
     """
 
     user_pool_id: str
@@ -62,6 +66,8 @@ class Settings:
     inbox: str | None = None
     inbox_rules: tuple[InboxRule, ...] = ()
     inbox_quiet_seconds: int = 60
+    approve_deletions: bool = True
+    approval_seconds: int = 86_400
     aws_conn_id: str = "aws_default"
 
     @classmethod
@@ -226,6 +232,8 @@ _EXPECTED: Final = {
         "{'': {'adminemail': 'admin@example.com'}, 'leavers/': {'adminemail': '…', 'jobtype': 'delete'}}"
     ),
     "inbox_quiet_seconds": "a whole number of seconds from 0 to 3600",
+    "approve_deletions": "true or false",
+    "approval_seconds": f"a whole number of seconds from 1 to {LONGEST_APPROVAL} (7 days)",
     "aws_conn_id": "the id of an Airflow connection such as 'aws_default'",
 }
 
@@ -244,6 +252,8 @@ _CHECKS: Final = {
     "locale": _choice(*LOCALES),
     "time_zone": _zone,
     "allowed_admin_domains": _texts(r"[\w.-]+"),
+    "approve_deletions": _flag,
+    "approval_seconds": _number(1, LONGEST_APPROVAL, whole=True),
     "inbox": _text(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/(\S+/)?"),
     "inbox_rules": _rules,
     "inbox_quiet_seconds": _number(0, 3600, whole=True),

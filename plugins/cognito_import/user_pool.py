@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import (
@@ -62,23 +63,51 @@ class _RepeatableError(Exception):
         self.refused = refused
 
 
-def _nothing() -> None:
-    """Let a call be repeated whatever is the case."""
+def _nothing(*_: str) -> None:
+    """Let the worker go on whatever is the case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A worker's turn at one user.
+
+    `left` is what an earlier worker stored of the user, whom it may have been at when it died, or None. `may_go_on` is
+    called before an attempt is repeated and raises to give the user up. `found` is called with the user's name before
+    the user is deleted: it stores the name where it becomes the `left` of the worker that comes next, and raises to
+    give the user up.
+    """
+
+    left: Outcome | None = None
+    may_go_on: Callable[[], None] = _nothing
+    found: Callable[[str], None] = _nothing
+
+
+class _Attempts:
+    """Takes note of whether an attempt may have reached the service although no answer came."""
+
+    def __init__(self) -> None:
+        self.unsure = False
+
+    def note(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        self.unsure = self.unsure or (isinstance(error, _RepeatableError) and not error.refused)
 
 
 class UserPool:
     """One user pool, called at a slot's pace.
 
     `began` is when the run's rows were written: a user made since then may be our own, one made before never is.
+    `jobtype` is the run's: what `process` does.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what calls depend on, and for tests a sleep
         self,
         client: CognitoIdentityProviderClient,
         settings: Settings,
         pacer: Pacer,
         *,
         began: datetime,
+        jobtype: str = "import",
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Take a client configured by `aws.COGNITO`, and for tests a sleep in seconds."""
@@ -86,24 +115,28 @@ class UserPool:
         self._settings = settings
         self._pacer = pacer
         self._began = began
+        self._jobtype = jobtype
         self._sleep = sleep
         self._may_go_on: Callable[[], None] = _nothing
 
     def seconds_at_most(self, row: UserRow) -> float:
-        """How long one user can take when nothing has to be repeated."""
+        """How long one user can take when nothing has to be repeated, from the last time that something was stored."""
         return (1 + len(row.groups)) * (self._settings.pacing_seconds + LONGEST_CALL)
 
-    def create(self, row: UserRow, *, resumed: bool = False, may_go_on: Callable[[], None] = _nothing) -> Outcome:
+    def process(self, row: UserRow, turn: Turn) -> Outcome:
+        """Do the run's job for one user: see `create` and `delete`."""
+        return self.delete(row, turn) if self._jobtype == "delete" else self.create(row, turn)
+
+    def create(self, row: UserRow, turn: Turn = Turn()) -> Outcome:
         """Create the user and add it to its groups.
 
-        `resumed` says that an earlier worker may have been at this user when it died: a user found to exist is then
-        finished if the run made it. `may_go_on` is called before an attempt is repeated and raises to give the user
-        up. Raises CallsStoppedError for an error that every further user would meet too.
+        If an earlier worker may have been at this user, one who is found to exist is finished if the run made it.
+        Raises CallsStoppedError for an error that every further user would meet too.
         """
-        self._may_go_on = may_go_on
+        self._may_go_on = turn.may_go_on
         username = ""
         try:
-            username = self._create(row, resumed=resumed)
+            username = self._create(row, resumed=turn.left is not None)
             for group in row.groups:
                 self._call("AdminAddUserToGroup", Username=username, GroupName=group)
         except _UserFailedError as failure:
@@ -114,19 +147,44 @@ class UserPool:
             raise
         return Outcome(row.row, row.useremail, SUCCEEDED, username=username)
 
+    def delete(self, row: UserRow, turn: Turn = Turn()) -> Outcome:
+        """Look the user up, and delete it by the name that Cognito gave it.
+
+        Only the look-up tells a user who never existed from one whom a worker deleted as it died: Cognito answers the
+        deletion of both with UserNotFoundException. So `turn.found` stores the name before the first deletion, and a
+        user whose name is stored has existed: if it is gone after an attempt that may have reached Cognito, it counts
+        as deleted by us (that somebody else did so in those seconds, nobody could tell). The name also keeps a user
+        safe who was made anew with the same address meanwhile. The look-up costs no pace, since it has a quota
+        category of its own.
+        Raises CallsStoppedError for an error that every further user would meet too.
+        """
+        self._may_go_on = turn.may_go_on
+        attempts = _Attempts()
+        username = turn.left.username if turn.left else ""
+        attempts.unsure = bool(username)
+        try:
+            if not username:
+                username = str(self._call("AdminGetUser", Username=row.useremail)["Username"])
+                turn.found(username)
+            self._call("AdminDeleteUser", attempts.note, Username=username)
+        except _UserFailedError as failure:
+            if not (attempts.unsure and failure.code == "UserNotFoundException"):
+                return Outcome.failed(row.row, row.useremail, failure.code, failure.message, username)
+        except CallsStoppedError as stop:
+            if attempts.unsure:
+                stop.pending = Outcome.failed(row.row, row.useremail, stop.code, stop.reason, username)
+            raise
+        return Outcome(row.row, row.useremail, SUCCEEDED, username=username)
+
     def _create(self, row: UserRow, *, resumed: bool) -> str:
         """Create the user and return the name that Cognito gave it."""
-        unsure = resumed
-
-        def note(state: RetryCallState) -> None:
-            nonlocal unsure
-            error = state.outcome.exception() if state.outcome else None
-            unsure = unsure or (isinstance(error, _RepeatableError) and not error.refused)
-
+        attempts = _Attempts()
+        attempts.unsure = resumed
         try:
-            answer = self._call("AdminCreateUser", note, **self._arguments(row))
+            answer = self._call("AdminCreateUser", attempts.note, **self._arguments(row))
         except _UserFailedError as failure:
-            if unsure and failure.code == "UsernameExistsException" and (username := self._made_by_this_run(row)):
+            known = attempts.unsure and failure.code == "UsernameExistsException"
+            if known and (username := self._made_by_this_run(row)):
                 return username
             raise
         return str(answer["User"]["Username"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,10 +30,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def whole_stage() -> Iterator[Stage]:
+def secrets_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the file of a secrets backend, whose Variables go before those of the environment."""
+    path = tmp_path_factory.mktemp("secrets") / "variables.json"
+    path.write_text("{}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def whole_stage(secrets_file: Path) -> Iterator[Stage]:
     """Start Airflow and local AWS once: it takes longer than most tests."""
-    with Stage(state_machine=True, settings={"temporary_password": PASSWORD}) as stage:
+    env = {
+        "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
+        "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"variables_file_path": str(secrets_file)}),
+    }
+    with Stage(state_machine=True, settings={"temporary_password": PASSWORD}, env=env) as stage:
         yield stage
+
+
+@pytest.fixture
+def vary(stage: Stage, secrets_file: Path) -> Iterator[Callable[..., None]]:
+    """Change settings for one test: what a task reads from now on."""
+
+    def vary(**settings: Any) -> None:
+        usual = json.loads(stage.airflow.environment()["AIRFLOW_VAR_COGNITO_IMPORT"])
+        changed = secrets_file.with_suffix(".new")
+        changed.write_text(json.dumps({"cognito_import": json.dumps({**usual, **settings})}))
+        changed.replace(secrets_file)  # no task reads half a file
+
+    yield vary
+    secrets_file.write_text("{}")
 
 
 @pytest.fixture

@@ -32,12 +32,12 @@ def test_an_import_ends_with_one_true_outcome_for_every_user(
         assert categories[name]["throttles"] == 0
         assert categories[name]["peak"] <= DEFAULT_QUOTAS[name]
 
-    instances = run.rest.task_instances(DAG, run.run_id, "import_users")
+    instances = run.rest.task_instances(DAG, run.run_id, "process_users")
     assert len(instances) == 20
     assert instances[0]["rendered_map_index"] == "users 1-3"
     assert instances[-1]["rendered_map_index"] == "users 60-62"
     # The users themselves are in the run folder alone.
-    for task_id, index in [("read_request", -1), ("preflight", -1), ("report", -1), ("import_users", 0)]:
+    for task_id, index in [("read_request", -1), ("preflight", -1), ("report", -1), ("process_users", 0)]:
         assert "@example.com" not in str(run.rest.xcom(DAG, run.run_id, task_id, map_index=index))
     assert {instance["pool"] for instance in instances} == {"cognito_api"}
     assert stage.airflow.rest.import_errors() == {}
@@ -48,7 +48,7 @@ def test_few_users_are_one_task_each(start, addresses, reported):
     users = addresses(3)
     run = start(users)
     assert run.wait() == "success"
-    labels = [item["rendered_map_index"] for item in run.rest.task_instances(DAG, run.run_id, "import_users")]
+    labels = [item["rendered_map_index"] for item in run.rest.task_instances(DAG, run.run_id, "process_users")]
     assert labels == ["user 1", "user 2", "user 3"]
     assert [row["status"] for row in reported(run)] == ["succeeded"] * 3
 

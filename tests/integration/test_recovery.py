@@ -17,7 +17,7 @@ def test_an_api_server_that_is_away_costs_nothing(start, addresses, stage, repor
     stage.airflow.start_component("api-server")
     assert run.wait() == "success"
     truth(reported(run), users)
-    assert {item["try_number"] for item in run.rest.task_instances(DAG, run.run_id, "import_users")} == {1}
+    assert {item["try_number"] for item in run.rest.task_instances(DAG, run.run_id, "process_users")} == {1}
 
 
 def test_a_killed_task_goes_on_behind_its_last_user(start, addresses, stage, reported, truth):
@@ -29,12 +29,12 @@ def test_a_killed_task_goes_on_behind_its_last_user(start, addresses, stage, rep
         return all(sum(low < row <= low + 15 for row in outcomes) > 8 for low in (0, 45))
 
     before = run.wait_for_outcomes(past_half)
-    _, code = stage.airflow.task_pids(DAG, run.run_id, "import_users", 0)
-    supervisor, orphan = stage.airflow.task_pids(DAG, run.run_id, "import_users", 3)
+    _, code = stage.airflow.task_pids(DAG, run.run_id, "process_users", 0)
+    supervisor, orphan = stage.airflow.task_pids(DAG, run.run_id, "process_users", 3)
     for pid in (code, supervisor, orphan):
         os.kill(pid, signal.SIGKILL)
     assert run.wait() == "success"
-    tries = [item["try_number"] for item in run.rest.task_instances(DAG, run.run_id, "import_users")]
+    tries = [item["try_number"] for item in run.rest.task_instances(DAG, run.run_id, "process_users")]
     assert (tries[0], tries[3], max(tries[4:])) == (2, 2, 1)
     rows = reported(run)
     # The user under way may have been made by the killed process: it is called again then, and no other.
@@ -53,13 +53,13 @@ def test_a_batch_that_dies_for_good_is_reported_and_can_be_finished(start, addre
     truth(rows, users)
     assert [row["code"] for row in rows[3:6]] == ["", "NotAttempted", "NotAttempted"]
     assert "Not authorized." in rows[4]["message"]
-    assert run.states("import_users").count("failed") == 1
+    assert run.states("process_users").count("failed") == 1
     assert run.states("report") == ["success"]
     (mail,) = run.mails(admin)
     assert "未完了" in mail["Subject"]
     assert "not finished" in run.log("finish")
 
-    run.rest.clear(DAG, run.run_id, ["import_users"], downstream=True)
+    run.rest.clear(DAG, run.run_id, ["process_users"], downstream=True)
     assert run.wait() == "success"
     rows = reported(run)
     truth(rows, users)

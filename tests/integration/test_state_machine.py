@@ -41,7 +41,7 @@ def test_the_state_machine_gives_the_same_report(start, addresses, executions, r
         "no-address": "InvalidAddress",
     }
     assert [one["name"] for one in executions(run)] == [run.folder.run]
-    assert set(run.states("import_users")) == {"skipped"}
+    assert set(run.states("process_users")) == {"skipped"}
 
 
 def test_an_aborted_execution_is_reported_and_continued(start, addresses, executions, reported, truth, ground):
