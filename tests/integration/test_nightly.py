@@ -78,12 +78,9 @@ def wait_for_outcomes(stage, run_id, count, seconds=300):
 
 
 def runs_of(rest):
-    """The import runs that came from the inbox, by id."""
-    return {
-        run["dag_run_id"]: run
-        for run in rest.pages(f"dags/{DAG}/dagRuns", "dag_runs")
-        if "inbox__" in run["dag_run_id"]
-    }
+    """The ids of the import runs that came from the inbox."""
+    listed = rest.pages(f"dags/{DAG}/dagRuns", "dag_runs")
+    return {run["dag_run_id"] for run in listed if "inbox__" in run["dag_run_id"]}
 
 
 def test_an_empty_inbox_ends_quietly(stage, stored):
@@ -93,6 +90,34 @@ def test_an_empty_inbox_ends_quietly(stage, stored):
     run_id = rest.trigger(NIGHTLY, {})
     assert rest.wait(NIGHTLY, run_id, seconds=120) == "success"
     assert stage.aws.outbox() == []
+
+
+def test_a_deletion_does_not_hold_up_the_night(stage, ground, put, stored, addresses):
+    """Imports go on while a deletion waits for its approval; its file is filed away once the deletion has ended."""
+    users = addresses(3)
+    for user in users:
+        ground.add_user(user)
+    put("leavers/all.csv", csv(users))
+    put("joiners.csv", csv([f"new-{users[0]}"]))
+    rest = stage.airflow.rest
+    night = rest.trigger(NIGHTLY, {})
+    until = time.monotonic() + 120
+    asked = [("all-csv", "approve_deletion", "awaiting_input"), ("joiners-csv", "finish", "success")]
+    while not all(
+        any(name in run_id and rest.count(DAG, run_id, task, [state]) for run_id in runs_of(rest))
+        for name, task, state in asked
+    ):
+        assert time.monotonic() < until
+        time.sleep(0.5)
+    time.sleep(5)
+    (deletion,) = [run_id for run_id in runs_of(rest) if "all-csv" in run_id]
+    assert "leavers/all.csv" in stored()
+    rest.answer(DAG, deletion, "approve_deletion", "Approve")
+    assert rest.wait(NIGHTLY, night, seconds=240) == "success"
+    assert {filed(name) for name in stored()} == {"processed/leavers/all.csv", "processed/joiners.csv"}
+    assert set(ground.users()) & {*users, f"new-{users[0]}"} == {f"new-{users[0]}"}
+    for key in stored():
+        ground.s3.delete_object(Bucket=ground.bucket, Key=f"inbox/{key}")
 
 
 @pytest.mark.timeout(1500)
@@ -105,6 +130,7 @@ def test_a_night_that_is_cut_twice(stage, aws, ground, put, stored, addresses):
     put("10-uploading.csv.part", "useremail\n")
 
     rest, airflow = stage.airflow.rest, stage.airflow
+    before = runs_of(rest)
     began = time.monotonic()
     night = rest.trigger(NIGHTLY, {})
     for count in (300, 1_200):
@@ -134,7 +160,7 @@ def test_a_night_that_is_cut_twice(stage, aws, ground, put, stored, addresses):
     assert "quote that is not closed" in reasons["failed/8-broken.csv.txt"]
     assert "is empty" in reasons["failed/9-empty.csv.txt"]
 
-    runs = runs_of(rest)
+    runs = runs_of(rest) - before
     assert len(runs) == 10
     mails = [mail for mail in aws.outbox() if ground.admin in mail["To"]]
     assert len(mails) == 10
@@ -165,4 +191,4 @@ def test_a_night_that_is_cut_twice(stage, aws, ground, put, stored, addresses):
     aws.reset()
     again = rest.trigger(NIGHTLY, {})
     assert rest.wait(NIGHTLY, again, seconds=120) == "success"
-    assert (aws.calls(), aws.outbox(), len(runs_of(rest))) == ([], [], 10)
+    assert (aws.calls(), aws.outbox(), runs_of(rest) - before) == ([], [], runs)
