@@ -26,6 +26,7 @@ from cognito_import import aws, batches
 from cognito_import.delivery import deliver
 from cognito_import.errors import RequestError
 from cognito_import.intake import take_in as take_in_users
+from cognito_import.pacing import longest_turn
 from cognito_import.run_folder import Manifest, RunFolder, run_name
 from cognito_import.settings import Settings
 from cognito_import.values import kind
@@ -34,6 +35,8 @@ JSON = dict[str, Any]
 
 ENGINE = "step_functions"
 OWN_KEYS = ("run", "report")
+CALLS_OF_A_DELETION = 2
+"""A user is looked up, then deleted."""
 LONGEST_GRACE = 120
 """Seconds. A child waits for no earlier worker longer than this: it has five minutes in all."""
 
@@ -110,14 +113,13 @@ def _plan(folder: RunFolder, manifest: Manifest, *, report: bool) -> JSON:
     at the pace, and half an hour.
     """
     chosen = settings()
-    if manifest.jobtype != "import":
-        message = f"The state machine does no {manifest.jobtype!r}; use the engine 'mapped'."
-        raise RequestError(message)
     pause = max(1, math.ceil(chosen.pacing_seconds))
-    grace = batches.GRACE + (1 + len(manifest.groups)) * (chosen.pacing_seconds + aws.LONGEST_CALL)
+    calls = CALLS_OF_A_DELETION if manifest.jobtype == "delete" else 1 + len(manifest.groups)
+    grace = batches.GRACE + longest_turn(calls, chosen.pacing_seconds)
     seconds = 1_800 + 3 * manifest.users * pause / chosen.slots
     return {
         "run": folder.run,
+        "jobtype": manifest.jobtype,
         "bucket": folder.bucket,
         "prefix": folder.prefix,
         "report": report,

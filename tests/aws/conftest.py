@@ -80,11 +80,25 @@ class Machine:
         """The deployment's settings."""
         return Settings.parse({**self.variable, **others})
 
-    def filled(self, users: list[JSON], **settings: Any) -> RunFolder:
+    def filled(self, users: list[JSON], jobtype: str = "import") -> RunFolder:
         """A run folder as Airflow fills it."""
         folder = RunFolder(self.s3, self.variable["report_bucket"], f"run-{secrets.token_hex(6)}")
-        take_in({"data": users, "adminemail": ADMIN}, self.settings(**settings), self.s3, folder)
+        take_in({"data": users, "adminemail": ADMIN, "jobtype": jobtype}, self.settings(), self.s3, folder)
         return folder
+
+    def make(self, users: list[JSON]) -> list[str]:
+        """Make users in the group BASIC as somebody else would, and return their usernames."""
+        names = []
+        for user in users:
+            made = self.cognito.admin_create_user(
+                UserPoolId=self.pool,
+                Username=user["useremail"],
+                MessageAction="SUPPRESS",
+                UserAttributes=[{"Name": "email", "Value": user["useremail"]}],
+            )
+            names.append(made["User"]["Username"])
+            self.cognito.admin_add_user_to_group(UserPoolId=self.pool, Username=names[-1], GroupName="BASIC")
+        return names
 
     def members(self, group: str = "BASIC") -> dict[str, str]:
         """The group's users: address to username."""

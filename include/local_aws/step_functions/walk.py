@@ -30,6 +30,8 @@ EXPRESSION_SECONDS = 20.0
 """AWS gives an expression one second; here it shares the machine with all else that runs on it."""
 START_DELAY_SECONDS = 0.05
 """The moment between StartExecution's answer and the first state."""
+SHORTEST_WAIT_SECONDS = 0.02
+"""No state of AWS takes no time at all; here a loop around a Wait of 0 seconds would take all of the processor."""
 
 
 def walk(  # noqa: PLR0913, PLR0917 the state of one interpretation
@@ -135,10 +137,11 @@ def run_execution(execution_arn: str) -> None:
 def _sleep(seconds: float) -> None:
     """Wait for as long as a Wait state says and its execution lasts."""
     run = current.get(None)
+    seconds = max(SHORTEST_WAIT_SECONDS, seconds * sfn._SFN_WAIT_SCALE)
     if run is None:
-        time.sleep(seconds * sfn._SFN_WAIT_SCALE)
+        time.sleep(seconds)
     else:
-        run.sleep(seconds * sfn._SFN_WAIT_SCALE)
+        run.sleep(seconds)
 
 
 def _unhurried(expression: str, **bounds: Any) -> Any:
@@ -148,14 +151,16 @@ def _unhurried(expression: str, **bounds: Any) -> Any:
 
 def _parse_once() -> None:
     """Parse each expression once: an import evaluates the same few hundred for every user."""
-    parser: Any = import_module("jsonata.parser").Parser
-    parse = parser.parse
+    make: Any = import_module("jsonata.parser").Parser
+    # The engine makes a parser in every thread, which takes longer than evaluating most expressions.
+    shared = make()
 
     @functools.lru_cache(maxsize=4096)
     def parsed(*arguments: Any) -> Any:
-        return parse(parser(), *arguments)
+        return make().parse(*arguments)
 
-    parser.parse = lambda _, *arguments: parsed(*arguments)
+    shared.parse = parsed
+    sfn.jsonata.Jsonata.get_parser = staticmethod(lambda: shared)
 
 
 def install() -> None:
