@@ -1,7 +1,7 @@
 """The administrator's mail: composed from the report's counts and link, sent through SES.
 
-Every text of a locale stands in `templates/{locale}.jinja` and nowhere else; `mail.txt` and `mail.html` lay
-the texts out. Whatever comes from outside (a service's message, a run's name) is made one line in both
+Every text of a locale stands in `templates/{locale}.jinja` and `{locale}.notes.jinja` and nowhere else; `mail.txt` and
+`mail.html` lay the texts out. Whatever comes from outside (a service's message, a run's name) is made one line in both
 parts, and escaped in the HTML part.
 """
 
@@ -103,6 +103,15 @@ def compose(  # noqa: PLR0913 - what a mail depends on
         text=templates.get_template("mail.txt").render(values),
         html=templates.get_template("mail.html").render(values),
     )
+
+
+def engine_note(kind: str, detail: str, locale: str) -> str:
+    """What befell the engine, as a note for :func:`compose`.
+
+    `kind` is `stopped` (an error that every further user would meet), `unfinished` or `failed`; `detail` is what the
+    service or the engine said.
+    """
+    return _templates().get_template(f"{locale}.notes.jinja").render(kind=kind, detail=detail).strip()
 
 
 def send(ses: SESClient, mail: Mail, sender: str, to: str) -> str:

@@ -31,7 +31,10 @@ DEFAULT_QUOTAS = {
 
 
 def longest_turn(calls: int, pacing_seconds: float) -> float:
-    """The seconds that a worker can be at one user who takes `calls` calls when none has to be repeated."""
+    """The seconds that a worker can be at one user, from one time that it stores something to the next.
+
+    `calls` are those made between the two; none of them has to be repeated.
+    """
     return calls * (pacing_seconds + LONGEST_CALL)
 
 

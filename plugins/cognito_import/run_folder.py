@@ -8,6 +8,7 @@
     runs/{run}/outcomes/{batch}/{token}.json  what one worker made of a batch: its part
     runs/{run}/leases/{batch}                 the token of the worker that may call for the batch
     runs/{run}/report.json                    what was reported, and when its link ends
+    runs/turn                                 the execution of the state machine that may call (see `turns`)
 
 A part is an object: `outcomes`, an array; `pending`, what to report of the user whom the worker is at if nobody
 finishes it, or null; `closed`, whether the worker is known to make no further call; `stopped`, why it stopped early, or
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 _ROOT: Final = "runs/"
+TURN: Final = f"{_ROOT}turn"
+"""No run's name is this: each ends in a hash."""
 _READERS: Final = 16
 _LONGEST_NAME: Final = 48
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -34,15 +33,9 @@ def process() -> Iterator[LocalAws]:
 
 
 @pytest.fixture
-def aws(process: LocalAws, monkeypatch: pytest.MonkeyPatch) -> LocalAws:
-    """The local AWS without what an earlier test asked of it, and this process's environment set for it."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in process.environment().items():
-        monkeypatch.setenv(name, value)
-    process.clear_faults()
-    process.reset()
-    return process
+def aws(process: LocalAws, fresh: Callable[[LocalAws], LocalAws]) -> LocalAws:
+    """The local AWS of this folder's tests."""
+    return fresh(process)
 
 
 @dataclass
@@ -111,6 +104,10 @@ class Machine:
             if attribute["Name"] == "email"
         }
 
+    def hurry(self) -> None:
+        """Leave the definition hardly any patience."""
+        self.use(hurried)
+
     def use(self, change: Callable[[JSON], JSON]) -> None:
         """Put a changed definition in place of the deployed one."""
         arn = self.variable["state_machine_arn"]
@@ -152,11 +149,23 @@ def deployed(process: LocalAws) -> Iterator[tuple[Stack, str, str]]:
 
 
 @pytest.fixture
-def machine(deployed: tuple[Stack, str, str], aws: LocalAws) -> Machine:
+def machine_of(aws: LocalAws) -> Callable[[Stack, str], Machine]:
+    """Give the state machine of a stack."""
+
+    def give(stack: Stack, pool: str) -> Machine:
+        states: Any = boto3.client("stepfunctions")
+        return Machine(
+            stack.variable(), pool, states, boto3.client("s3", config=clients.S3), boto3.client("cognito-idp")
+        )
+
+    return give
+
+
+@pytest.fixture
+def machine(deployed: tuple[Stack, str, str], machine_of: Callable[[Stack, str], Machine]) -> Machine:
     """The state machine as it was deployed."""
     stack, pool, stored = deployed
-    states: Any = boto3.client("stepfunctions")
-    made = Machine(stack.variable(), pool, states, boto3.client("s3", config=clients.S3), boto3.client("cognito-idp"))
+    made = machine_of(stack, pool)
     made.use(lambda _: json.loads(stored))
     return made
 
@@ -164,7 +173,7 @@ def machine(deployed: tuple[Stack, str, str], aws: LocalAws) -> Machine:
 @pytest.fixture
 def hurried_machine(machine: Machine) -> Machine:
     """The state machine with hardly any patience, for tests of what it does when that is over."""
-    machine.use(hurried)
+    machine.hurry()
     return machine
 
 
