@@ -204,3 +204,4 @@ def test_history_does_not_grow_with_the_users(machine: Any, aws: LocalAws, addre
         lengths.add(len(history["events"]))
     assert len(lengths) == 1
     assert max(lengths) < 100
+    assert 0 < aws.stats()["step_functions"]["largest_payload"] < 256 * 1024

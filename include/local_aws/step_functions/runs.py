@@ -131,14 +131,16 @@ class Run:
         self._over.wait(max(0.0, left))
         self.check()
 
-    def record(self, kind: str, **details: Any) -> None:
-        """Add an event to the history.
+    def record(self, kind: str, payload: tuple[str, Any] | None = None, **details: Any) -> None:
+        """Add an event to the history; `payload` is a detail's name and the data whose text it shows.
 
         An execution that has 24,999 events and does not succeed with the next one fails.
         """
         self.check()
         if self.express:
             return
+        if payload:
+            details[payload[0]] = text_of(payload[1])
         with self._lock:
             if len(self.execution["events"]) >= LIMITS.history_events - 1:
                 self.end(

@@ -21,7 +21,7 @@ from ministack.services import stepfunctions as sfn
 
 from local_aws.step_functions import maps
 from local_aws.step_functions.retry import matches, with_retry_and_catch
-from local_aws.step_functions.runs import Run, check_size, context_of, current, in_own_context, text_of
+from local_aws.step_functions.runs import Run, check_size, context_of, current, in_own_context
 from local_aws.step_functions.tasks import arguments_of, execute_task, output_of
 
 JSON = dict[str, Any]
@@ -52,10 +52,10 @@ def walk(  # noqa: PLR0913, PLR0917 the state of one interpretation
         context["State"] = {"Name": name, "EnteredTime": now_iso(), "RetryCount": 0}
         if entered:
             entered(name, data)
-        run.record(f"{kind}StateEntered", name=name, input=text_of(data))
+        run.record(f"{kind}StateEntered", ("input", data), name=name)
         data, following = _execute(kind, state, data, execution, context)
         check_size(data, name)
-        run.record(f"{kind}StateExited", name=name, output=text_of(data))
+        run.record(f"{kind}StateExited", ("output", data), name=name)
         if following is None:
             return data
         name = following
