@@ -11,7 +11,11 @@ from typing import Any
 import boto3
 
 from cognito_import import turns
-from cognito_import.run_folder import TURN
+from cognito_import.batches import run_batch
+from cognito_import.delivery import all_outcomes
+from cognito_import.pacing import Pacer
+from cognito_import.run_folder import TURN, Batch
+from cognito_import.user_pool import UserPool
 from local_aws.process import LocalAws
 
 ADMIN = "admin@example.com"
@@ -41,6 +45,25 @@ def test_two_direct_executions_take_turns(machine: Any, aws: LocalAws, addresses
     categories = aws.stats()["categories"]
     assert all(figures["peak"] <= figures["quota"] for figures in categories.values())
     assert {user["useremail"] for users in lists for user in users} <= machine.members().keys()
+
+
+def test_mapped_import_beside_a_direct_execution_loses_nobody(machine: Any, aws: LocalAws, addresses: Users) -> None:
+    """A direct execution does not know of Airflow's pool: side by side they are throttled, repeat, and all succeed."""
+    direct, mapped = addresses(80), addresses(80)
+    arn = machine.start({"data": direct, "adminemail": ADMIN})
+    until_called(aws, direct, 1)
+    folder = machine.filled(mapped)
+    manifest = folder.required_manifest()
+
+    def work(batch: Batch) -> None:
+        pool = UserPool(machine.cognito, machine.settings(), Pacer(1.0), began=manifest.began_at)
+        run_batch(folder, batch, pool)
+
+    with ThreadPoolExecutor(20) as threads:
+        list(threads.map(work, manifest.batches))
+    assert machine.wait(arn)["status"] == "SUCCEEDED"
+    assert {outcome.status for outcome in all_outcomes(folder, manifest)} == {"succeeded"}
+    assert {user["useremail"] for user in [*direct, *mapped]} <= machine.members().keys()
 
 
 def test_aborted_holder_holds_nobody_up(hurried_machine: Any, aws: LocalAws, addresses: Users) -> None:
