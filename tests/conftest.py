@@ -22,16 +22,27 @@ def local_aws_process() -> Iterator[LocalAws]:
 
 
 @pytest.fixture
-def local_aws(local_aws_process: LocalAws, monkeypatch: pytest.MonkeyPatch) -> LocalAws:
-    """Local AWS without what an earlier test asked of it, and this process's environment set for it."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in local_aws_process.environment().items():
-        monkeypatch.setenv(name, value)
-    local_aws_process.clear_faults()
-    local_aws_process.traffic(0)
-    local_aws_process.reset()
-    return local_aws_process
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Callable[[LocalAws], LocalAws]:
+    """Rid a local AWS of what an earlier test asked of it, and set this process's environment for it."""
+
+    def freshen(aws: LocalAws) -> LocalAws:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            monkeypatch.delenv(name)
+        for name, value in aws.environment().items():
+            monkeypatch.setenv(name, value)
+        aws.clear_faults()
+        aws.traffic(0)
+        aws.limits()
+        aws.reset()
+        return aws
+
+    return freshen
+
+
+@pytest.fixture
+def local_aws(local_aws_process: LocalAws, fresh: Callable[[LocalAws], LocalAws]) -> LocalAws:
+    """The local AWS of the core's tests."""
+    return fresh(local_aws_process)
 
 
 @pytest.fixture

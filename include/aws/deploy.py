@@ -12,23 +12,17 @@ template's own comments describe the parameters.
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import json
-import os
-import platform
 import sys
 import time
-from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import boto3  # noqa: TID253 - a command, never imported by a DAG
-import yaml
 from botocore.exceptions import ClientError, WaiterError
 
 from aws import package
+from aws.parameters import TEMPLATE, is_local, local_platform, parameters
 
-TEMPLATE = Path(__file__).with_name("template.yaml")
 NAME = "cognito-import"
 NOTHING_TO_DO = ("didn't contain changes", "No updates are to be performed")
 POLL: Any = {"Delay": 2, "MaxAttempts": 900}
@@ -53,7 +47,7 @@ class Stack:
 
     def deploy(self, given: dict[str, str]) -> None:
         """Package, upload, and create the stack or update it. Raises DeployError."""
-        known = _parameters()
+        known = parameters()
         for name in given:
             if name not in known or name in ("Suffix", "ArtifactsBucket", "PackageKey", "DefinitionKey"):
                 message = f"{name!r} is no parameter to set; expected one of {', '.join(known)}."
@@ -63,7 +57,7 @@ class Stack:
             self._delete()
             before = None
         kept = {entry["ParameterKey"]: entry["ParameterValue"] for entry in (before or {}).get("Parameters", ())}
-        platform_defaults = local_platform() if _is_local() else {}
+        platform_defaults = local_platform() if is_local() else {}
         values = {**{name: kept[name] for name in kept if name in known}, **platform_defaults, **given}
         values["Suffix"] = self.suffix
         values.update(
@@ -208,35 +202,6 @@ class Stack:
             keys: Any = [{"Key": item["Key"]} for item in page.get("Contents", ())]
             if keys:
                 self._s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads a template's parameters, whatever functions the rest of it has."""
-
-
-_Loader.add_multi_constructor("!", lambda loader, suffix, node: None)  # noqa: ARG005
-
-
-def _parameters() -> dict[str, str]:
-    """Return the template's parameters with their defaults, "" for one that has none."""
-    template = yaml.load(TEMPLATE.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
-    return {name: str(entry.get("Default", "")) for name, entry in template["Parameters"].items()}
-
-
-def _is_local() -> bool:
-    """Tell whether AWS is this machine."""
-    host = urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def local_platform() -> dict[str, str]:
-    """Return the parameters of an AWS that is this machine: its Python, its processor, and no TLS."""
-    machine = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    return {"Runtime": version, "Architecture": machine, "RequireTls": "false"}
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
-"""The Lambda function of the state machine: its first step and its last one, done by the same code as Airflow's.
+"""The Lambda function of the state machine: the steps around the import, done by the same code as Airflow's.
 
     {"action": "take_in", "input": INPUT, "execution": NAME, "state_machine": NAME}  ->  what the import needs to know
-    {"action": "report", "run": NAME, "note": TEXT}                                  ->  what was reported
+    {"action": "take_turn", "execution": ARN}                                        ->  whether it has its turn
+    {"action": "report", "run": NAME, "kind": WORD, "detail": TEXT}                  ->  what was reported
 
 INPUT is the execution's input: a request as in a DAG run's conf, or `{"run": NAME}` for a run folder that is filled
 already; `"report": false` beside either leaves the report to the caller. The settings come from the environment
@@ -22,11 +23,12 @@ from typing import Any
 
 import boto3  # noqa: TID253 - the function's own module, never imported by a DAG
 
-from cognito_import import aws, batches
+from cognito_import import aws, batches, mail, turns
 from cognito_import.delivery import deliver
 from cognito_import.errors import RequestError
 from cognito_import.intake import take_in as take_in_users
-from cognito_import.run_folder import Manifest, RunFolder, run_name
+from cognito_import.pacing import longest_turn
+from cognito_import.run_folder import TURN, Manifest, RunFolder, run_name
 from cognito_import.settings import Settings
 from cognito_import.values import kind
 
@@ -58,7 +60,13 @@ def ses() -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
     return boto3.client("ses", config=aws.SES)
 
 
-def handler(event: JSON, context: object = None) -> JSON:  # noqa: ARG001 - Lambda passes a context
+@cache
+def step_functions() -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
+    """Return the Step Functions client."""
+    return boto3.client("stepfunctions", config=aws.STEP_FUNCTIONS)
+
+
+def handler(event: JSON, context: object = None) -> Any:  # noqa: ANN401, ARG001 - an action's result; Lambda passes a context
     """Do the event's action."""
     return _ACTIONS[event["action"]](event)
 
@@ -106,18 +114,16 @@ def _plan(folder: RunFolder, manifest: Manifest, *, report: bool) -> JSON:
     """Return what the state machine works with: milliseconds since the epoch for moments, whole seconds for the rest.
 
     `pause` is the pace: Step Functions waits whole seconds only, so a fraction is rounded up. After `grace` a worker
-    that has stored nothing is taken for gone. Past `deadline` no further round begins: three times what the users take
-    at the pace, and half an hour.
+    that has stored nothing is taken for gone. `seconds` after its turn has come an execution begins no further round:
+    three times what the users take at the pace, and half an hour.
     """
     chosen = settings()
-    if manifest.jobtype != "import":
-        message = f"The state machine does no {manifest.jobtype!r}; use the engine 'mapped'."
-        raise RequestError(message)
     pause = max(1, math.ceil(chosen.pacing_seconds))
-    grace = batches.GRACE + (1 + len(manifest.groups)) * (chosen.pacing_seconds + aws.LONGEST_CALL)
+    grace = batches.GRACE + longest_turn(1 + len(manifest.groups), chosen.pacing_seconds)
     seconds = 1_800 + 3 * manifest.users * pause / chosen.slots
     return {
         "run": folder.run,
+        "jobtype": manifest.jobtype,
         "bucket": folder.bucket,
         "prefix": folder.prefix,
         "report": report,
@@ -129,13 +135,23 @@ def _plan(folder: RunFolder, manifest: Manifest, *, report: bool) -> JSON:
         "pause": pause,
         "grace": min(LONGEST_GRACE, math.ceil(grace)),
         "began": int(manifest.began_at.timestamp() * 1000),
-        "deadline": int((datetime.now(UTC).timestamp() + seconds) * 1000),
+        "seconds": math.ceil(seconds),
+        "turn": TURN,
         "interrupted": batches.INTERRUPTED_MESSAGE,
     }
 
 
+def take_turn(event: JSON) -> bool:
+    """Take the turn to make calls; see `cognito_import.turns`. Raises RunFolderError and ExecutionError."""
+    return turns.take(s3(), step_functions(), settings().report_bucket, event["execution"])
+
+
 def send_report(event: JSON) -> JSON:
-    """Make and mail the report of a run. Raises ReportError and RunFolderError; a retry touches no user."""
+    """Make and mail the report of a run. Raises ReportError and RunFolderError; a retry touches no user.
+
+    `kind` and `detail` say what befell the import, if anything did (see `mail.engine_note`).
+    """
+    what, detail = event.get("kind", ""), event.get("detail", "")
     delivery = deliver(
         _folder(event["run"]),
         settings(),
@@ -143,7 +159,7 @@ def send_report(event: JSON) -> JSON:
         ses(),
         credentials_end=None,  # a function's credentials do not tell; the mail says so
         now=datetime.now(UTC),
-        note=event.get("note", ""),
+        note=mail.engine_note(what, detail, settings().locale) if what else "",
     )
     return {"run": event["run"], **asdict(delivery)}
 
@@ -152,4 +168,4 @@ def _folder(run: str) -> RunFolder:
     return RunFolder(s3(), settings().report_bucket, run)
 
 
-_ACTIONS: dict[str, Callable[[JSON], JSON]] = {"take_in": take_in, "report": send_report}
+_ACTIONS: dict[str, Callable[[JSON], Any]] = {"take_in": take_in, "take_turn": take_turn, "report": send_report}

@@ -29,7 +29,7 @@ CORE = ROOT / "plugins" / "cognito_import"
 
 LIBRARIES = ("boto3", "jinja2", "pandas", "tenacity", "tzdata")
 """What the core imports. boto3 is in Lambda's runtime too, but at a version of its own and without warning of a change."""
-SERVICES = frozenset({"s3", "ses", "sts"})
+SERVICES = frozenset({"s3", "ses", "stepfunctions", "sts"})
 """The services whose models the function needs; botocore brings 400, three quarters of its size."""
 LARGEST = 250 * 1024 * 1024
 """Bytes of an unpacked function at most ("Lambda quotas", AWS Lambda Developer Guide)."""

@@ -10,7 +10,7 @@ from local_aws import cognito_rules
 from local_aws.call_log import CallLog
 from local_aws.faults import Fault, FaultPlan
 from local_aws.quotas import Quotas
-from local_aws.step_functions.runs import LIMITS, Limits
+from local_aws.step_functions.runs import FIGURES, LIMITS, Limits
 
 PREFIX = "/_local/"
 
@@ -38,7 +38,7 @@ class Control:
         figures = self.log.figures()
         for name, tally in figures["categories"].items():
             tally["quota"] = self.quotas.limits[name]
-        return figures
+        return {**figures, "step_functions": asdict(FIGURES)}
 
     def _get_calls(self) -> dict[str, Any]:
         return {"calls": self.log.calls}
@@ -47,6 +47,7 @@ class Control:
         self.log.clear()
         self.quotas.clear()
         cognito_rules.mails_sent.clear()
+        FIGURES.clear()
 
     def _post_faults(self, **fault: Any) -> None:  # noqa: ANN401 `Fault` checks them
         self.plan.faults.append(Fault(**fault))

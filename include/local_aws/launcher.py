@@ -10,7 +10,8 @@ Beside AWS there are control endpoints, JSON in and out:
 
     GET    /_local/stats    {"categories": {NAME: FIGURES}, "operations": {NAME: FIGURES}}; FIGURES are calls,
                             throttles, errors (code to number), peak (the most calls in any one second), first
-                            and last (epoch seconds), and for a category its quota
+                            and last (epoch seconds), and for a category its quota; beside them
+                            "step_functions": {"largest_payload": BYTES} of any state
     GET    /_local/calls    {"calls": [...]}, every Cognito call in order of arrival: time, operation, username
                             and group of the request, code ("" for a success, null while it runs, "drop_before"
                             or "drop_after" if its connection was cut)

@@ -205,6 +205,13 @@ class LocalAws:
         shown = subprocess.run(["ps", "-o", "rss=", "-p", str(self.pid)], check=True, capture_output=True, text=True)
         return int(shown.stdout) / 1024
 
+    def cpu_seconds(self) -> float:
+        """Return the processor time that the process has used, its functions not counted."""
+        shown = subprocess.run(
+            ["ps", "-o", "cputimes=", "-p", str(self.pid)], check=True, capture_output=True, text=True
+        )
+        return float(shown.stdout)
+
     def _request(self, method: str, path: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
         request = urllib.request.Request(  # noqa: S310 it is an http address
             f"{self.endpoint_url}{path}",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
 
 _ENDED_BADLY: Final = frozenset({"FAILED", "TIMED_OUT", "ABORTED"})
+_UNDER_WAY: Final = frozenset({"RUNNING", "PENDING_REDRIVE"})
 _LONGEST_CAUSE: Final = 2_000
 
 
@@ -54,6 +55,11 @@ def has_succeeded(sfn: SFNClient, execution_arn: str) -> bool:
         )
         raise ExecutionError(message)
     return bool(status == "SUCCEEDED")
+
+
+def is_running(sfn: SFNClient, execution_arn: str) -> bool:
+    """Whether the execution is under way, or about to be again. Raises ExecutionError."""
+    return _status(sfn, execution_arn) in _UNDER_WAY
 
 
 def stop(sfn: SFNClient, execution_arn: str, cause: str) -> None:

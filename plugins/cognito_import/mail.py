@@ -1,8 +1,9 @@
 """The administrator's mail: composed from the report's counts and link, sent through SES.
 
-Every text of a locale stands in `templates/{locale}.jinja`, those about a refused request in
-`refusal.{locale}.jinja`, and nowhere else; `mail.*` and `refusal.*` lay the texts out. Whatever comes from
-outside (a service's message, a run's name) is made one line in both parts, and escaped in the HTML part.
+Every text of a locale stands in `templates/{locale}.jinja`, those of notes and of refused requests in
+`notes.{locale}.jinja` and `refusal.{locale}.jinja`, and nowhere else; `mail.*` and `refusal.*` lay the texts
+out. Whatever comes from outside (a service's message, a run's name) is made one line in both parts, and
+escaped in the HTML part.
 """
 
 from __future__ import annotations
@@ -126,6 +127,15 @@ def _render(kind: str, values: dict[str, object]) -> Mail:
     # The texts of a result and of a refusal are apart: those of a result need its counts and its link.
     values = {**values, "texts": f"{values['locale']}.jinja" if kind == "mail" else f"{kind}.{values['locale']}.jinja"}
     return Mail(_one_line(subject.render(values)), text.render(values), html.render(values))
+
+
+def engine_note(kind: str, detail: str, locale: str) -> str:
+    """What befell the engine, as a note for :func:`compose`.
+
+    `kind` is `stopped` (an error that every further user would meet), `unfinished` or `failed`; `detail` is what the
+    service or the engine said.
+    """
+    return _templates().get_template(f"notes.{locale}.jinja").render(kind=kind, detail=detail).strip()
 
 
 def send(ses: SESClient, mail: Mail, sender: str, to: str) -> str:

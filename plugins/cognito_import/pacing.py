@@ -6,6 +6,8 @@ import time
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from cognito_import.aws import LONGEST_CALL
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,6 +28,14 @@ DEFAULT_QUOTAS = {
     Category.USER_READ: 120,
 }
 """Requests a second for an account and Region, all user pools and live traffic together, unless raised."""
+
+
+def longest_turn(calls: int, pacing_seconds: float) -> float:
+    """The seconds that a worker can be at one user, from one time that it stores something to the next.
+
+    `calls` are those made between the two; none of them has to be repeated.
+    """
+    return calls * (pacing_seconds + LONGEST_CALL)
 
 
 USUAL_SECONDS = 0.1

@@ -10,6 +10,7 @@
     runs/{run}/approval.json                  of a deletion: whether it was approved, and by whom
     runs/{run}/report.json                    what was reported, and when its link ends
     runs/{run}/refusal.json                   why no user of the run was touched, and what mail has told so
+    runs/turn                                 the execution of the state machine that may call (see `turns`)
 
 Each worker writes a part of its own, so that a worker that was wrongly thought dead can still hand over what it did; all
 parts together hold one outcome for each user. What stands in a part is told in `parts`.
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 _ROOT: Final = "runs/"
+TURN: Final = f"{_ROOT}turn"
+"""No run's name is this: each ends in a hash."""
 _READERS: Final = 16
 _LONGEST_NAME: Final = 48
 

@@ -16,11 +16,11 @@ from botocore.exceptions import (
 )
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from cognito_import.aws import LONGEST_CALL, explain
+from cognito_import.aws import explain
 from cognito_import.decisions import THROTTLES, Decision, decide
 from cognito_import.errors import CallsStoppedError
 from cognito_import.outcomes import SUCCEEDED, Outcome
-from cognito_import.pacing import Category
+from cognito_import.pacing import Category, longest_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,7 +121,7 @@ class UserPool:
 
     def seconds_at_most(self, row: UserRow) -> float:
         """How long one user can take when nothing has to be repeated, from the last time that something was stored."""
-        return (1 + len(row.groups)) * (self._settings.pacing_seconds + LONGEST_CALL)
+        return longest_turn(1 + len(row.groups), self._settings.pacing_seconds)
 
     def process(self, row: UserRow, turn: Turn) -> Outcome:
         """Do the run's job for one user: see `create` and `delete`."""

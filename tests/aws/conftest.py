@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -34,15 +33,9 @@ def process() -> Iterator[LocalAws]:
 
 
 @pytest.fixture
-def aws(process: LocalAws, monkeypatch: pytest.MonkeyPatch) -> LocalAws:
-    """The local AWS without what an earlier test asked of it, and this process's environment set for it."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in process.environment().items():
-        monkeypatch.setenv(name, value)
-    process.clear_faults()
-    process.reset()
-    return process
+def aws(process: LocalAws, fresh: Callable[[LocalAws], LocalAws]) -> LocalAws:
+    """The local AWS of this folder's tests."""
+    return fresh(process)
 
 
 @dataclass
@@ -80,11 +73,25 @@ class Machine:
         """The deployment's settings."""
         return Settings.parse({**self.variable, **others})
 
-    def filled(self, users: list[JSON], **settings: Any) -> RunFolder:
+    def filled(self, users: list[JSON], jobtype: str = "import") -> RunFolder:
         """A run folder as Airflow fills it."""
         folder = RunFolder(self.s3, self.variable["report_bucket"], f"run-{secrets.token_hex(6)}")
-        take_in({"data": users, "adminemail": ADMIN}, self.settings(**settings), self.s3, folder)
+        take_in({"data": users, "adminemail": ADMIN, "jobtype": jobtype}, self.settings(), self.s3, folder)
         return folder
+
+    def make(self, users: list[JSON]) -> list[str]:
+        """Make users in the group BASIC as somebody else would, and return their usernames."""
+        names = []
+        for user in users:
+            made = self.cognito.admin_create_user(
+                UserPoolId=self.pool,
+                Username=user["useremail"],
+                MessageAction="SUPPRESS",
+                UserAttributes=[{"Name": "email", "Value": user["useremail"]}],
+            )
+            names.append(made["User"]["Username"])
+            self.cognito.admin_add_user_to_group(UserPoolId=self.pool, Username=names[-1], GroupName="BASIC")
+        return names
 
     def members(self, group: str = "BASIC") -> dict[str, str]:
         """The group's users: address to username."""
@@ -96,6 +103,10 @@ class Machine:
             for attribute in user["Attributes"]
             if attribute["Name"] == "email"
         }
+
+    def hurry(self) -> None:
+        """Leave the definition hardly any patience."""
+        self.use(hurried)
 
     def use(self, change: Callable[[JSON], JSON]) -> None:
         """Put a changed definition in place of the deployed one."""
@@ -138,11 +149,23 @@ def deployed(process: LocalAws) -> Iterator[tuple[Stack, str, str]]:
 
 
 @pytest.fixture
-def machine(deployed: tuple[Stack, str, str], aws: LocalAws) -> Machine:
+def machine_of(aws: LocalAws) -> Callable[[Stack, str], Machine]:
+    """Give the state machine of a stack."""
+
+    def give(stack: Stack, pool: str) -> Machine:
+        states: Any = boto3.client("stepfunctions")
+        return Machine(
+            stack.variable(), pool, states, boto3.client("s3", config=clients.S3), boto3.client("cognito-idp")
+        )
+
+    return give
+
+
+@pytest.fixture
+def machine(deployed: tuple[Stack, str, str], machine_of: Callable[[Stack, str], Machine]) -> Machine:
     """The state machine as it was deployed."""
     stack, pool, stored = deployed
-    states: Any = boto3.client("stepfunctions")
-    made = Machine(stack.variable(), pool, states, boto3.client("s3", config=clients.S3), boto3.client("cognito-idp"))
+    made = machine_of(stack, pool)
     made.use(lambda _: json.loads(stored))
     return made
 
@@ -150,7 +173,7 @@ def machine(deployed: tuple[Stack, str, str], aws: LocalAws) -> Machine:
 @pytest.fixture
 def hurried_machine(machine: Machine) -> Machine:
     """The state machine with hardly any patience, for tests of what it does when that is over."""
-    machine.use(hurried)
+    machine.hurry()
     return machine
 
 

@@ -16,6 +16,14 @@ from cognito_import.decisions import DECISIONS, Decision, decide
 
 JSON = dict[str, Any]
 STORED = definition.load()
+CALLS = {
+    "Create": "AdminCreateUser",
+    "AddToGroup": "AdminAddUserToGroup",
+    "Look": "AdminGetUser",
+    "Find": "AdminGetUser",
+    "Delete": "AdminDeleteUser",
+}
+"""The states that call Cognito, and what they call."""
 
 
 def state(machine: JSON, wanted: str) -> JSON:
@@ -31,19 +39,26 @@ def test_stored_definition_follows_the_table_and_has_no_mistake() -> None:
 
 
 @pytest.mark.parametrize("code", sorted(DECISIONS))
-@pytest.mark.parametrize("name", ["Create", "AddToGroup", "Look"])
+@pytest.mark.parametrize("name", CALLS)
 def test_every_code_meets_what_the_table_decides(name: str, code: str) -> None:
     """A code that is to be retried stands in the Retry, one that stops the calls in the first Catch, no other in either."""
     body = state(STORED, name)
-    operation = {"Create": "AdminCreateUser", "AddToGroup": "AdminAddUserToGroup", "Look": "AdminGetUser"}[name]
+    operation = CALLS[name]
     error = f"CognitoIdentityProvider.{code}"
     assert (error in body["Retry"][0]["ErrorEquals"]) is (decide(operation, code) is Decision.RETRY)
     assert (error in body["Catch"][0]["ErrorEquals"]) is (decide(operation, code) is Decision.STOP)
 
 
+def test_all_calls_are_known() -> None:
+    """No state calls Cognito but those whose errors are tested here."""
+    resources = {name: str(body.get("Resource", "")) for name, body in definition.states_in(STORED)}
+    called = {name: text for name, text in resources.items() if text.startswith(definition.COGNITO)}
+    assert called == {name: f"{definition.COGNITO}{call[0].lower()}{call[1:]}" for name, call in CALLS.items()}
+
+
 def test_calls_are_repeated_with_backoff_and_full_jitter() -> None:
     """Every call to Cognito waits exponentially longer, at random from nothing on, and up to a limit."""
-    for name in ("Create", "AddToGroup", "Look"):
+    for name in CALLS:
         for retry in state(STORED, name)["Retry"]:
             assert (retry["BackoffRate"], retry["JitterStrategy"]) == (2, "FULL")
             assert retry["MaxDelaySeconds"] <= 16

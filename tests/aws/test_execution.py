@@ -160,15 +160,19 @@ def test_aborted_execution_is_continued_without_repeating_anybody(
     assert set(creations(aws).values()) == {1}
 
 
-def test_newer_execution_takes_a_run_over(hurried_machine: Any, aws: LocalAws, addresses: Users) -> None:
-    """Of two executions on one run the newer one finishes it; the older one makes no further call and says so."""
-    folder = hurried_machine.filled(addresses(80))
-    older = hurried_machine.start({"run": folder.run, "report": False})
+def test_child_whose_batch_is_taken_over_makes_no_further_call(
+    hurried_machine: Any, aws: LocalAws, addresses: Users
+) -> None:
+    """When another worker takes the leases, the execution's own children stop and say so; it can be continued."""
+    folder = hurried_machine.filled(addresses(60))
+    arn = hurried_machine.start({"run": folder.run, "report": False})
     while len(creations(aws)) < 20:
         time.sleep(0.05)
-    newer = hurried_machine.start({"run": folder.run, "report": False})
-    assert hurried_machine.wait(newer)["status"] == "SUCCEEDED"
-    assert hurried_machine.wait(older)["error"] == "LeaseLostError"
+    for batch in folder.required_manifest().batches:
+        folder.take_lease(batch.number, "another")
+    assert hurried_machine.wait(arn)["error"] == "LeaseLostError"
+    assert len(creations(aws)) < 60
+    assert hurried_machine.run({"run": folder.run, "report": False})["status"] == "SUCCEEDED"
     assert {outcome.status for outcome in outcomes(hurried_machine, folder.run)} == {"succeeded"}
     assert set(creations(aws).values()) == {1}
 
@@ -200,3 +204,4 @@ def test_history_does_not_grow_with_the_users(machine: Any, aws: LocalAws, addre
         lengths.add(len(history["events"]))
     assert len(lengths) == 1
     assert max(lengths) < 100
+    assert 0 < aws.stats()["step_functions"]["largest_payload"] < 256 * 1024

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from aws import handler
+from aws import definition, handler
+from cognito_import import mail
 from cognito_import.errors import RequestError
+from cognito_import.settings import LOCALES
 
 USERS = [{"useremail": "a@example.com"}]
 ADMIN = "admin@example.com"
@@ -48,3 +51,18 @@ def test_wrong_input_is_one_error_that_names_the_key(settings: None, given: Any,
 def test_engine_of_the_settings_is_this_one(settings: None) -> None:
     """A request without an engine runs on the one that it was sent to."""
     assert handler.settings().engine == "step_functions"
+
+
+@pytest.mark.parametrize("kind", ["stopped", "unfinished", "failed"])
+def test_what_befell_the_engine_is_told_in_the_language_of_the_mail(kind: str) -> None:
+    """The note in the mail is in the mail's language, but for what the service itself said."""
+    said = {locale: mail.engine_note(kind, "NoSuchBucket <b>", locale) for locale in LOCALES}
+    assert all(note.endswith("NoSuchBucket <b>") for note in said.values())
+    assert said["en"].isascii()
+    assert not said["ja"].removesuffix("NoSuchBucket <b>").isascii()
+
+
+def test_kinds_of_notes_are_those_that_the_definition_sends() -> None:
+    """Every kind that the state machine can send has its text."""
+    kinds = set(re.findall(r'"kind": "(\w+)"', json.dumps(definition.load())))
+    assert kinds == {"stopped", "unfinished", "failed"}

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from aws import definition, deploy, package
+from aws import definition, package
+from aws.parameters import TEMPLATE, local_platform
 
-TEMPLATE = deploy.TEMPLATE
 REGION = ["--regions", "ap-northeast-1", "us-east-1"]
 
 
@@ -109,9 +109,7 @@ def test_password_is_no_parameter(template: dict[str, Any]) -> None:
 @pytest.fixture(scope="module")
 def artifacts() -> package.Artifacts:
     """What is deployed, built for this machine."""
-    return package.build(
-        **{key.lower(): value for key, value in deploy.local_platform().items() if key != "RequireTls"}
-    )
+    return package.build(**{key.lower(): value for key, value in local_platform().items() if key != "RequireTls"})
 
 
 def test_package_holds_the_core_as_it_is_and_no_airflow(artifacts: package.Artifacts) -> None:
@@ -129,7 +127,5 @@ def test_package_holds_the_core_as_it_is_and_no_airflow(artifacts: package.Artif
 
 def test_same_input_makes_the_same_package(artifacts: package.Artifacts) -> None:
     """A second build has the same name, which is a hash of its bytes, so nothing is deployed anew for nothing."""
-    again = package.build(
-        **{key.lower(): value for key, value in deploy.local_platform().items() if key != "RequireTls"}
-    )
+    again = package.build(**{key.lower(): value for key, value in local_platform().items() if key != "RequireTls"})
     assert again == artifacts

@@ -23,13 +23,9 @@ def running_aws() -> Iterator[LocalAws]:
 
 
 @pytest.fixture
-def aws(running_aws: LocalAws) -> LocalAws:
-    """The local AWS without what an earlier test asked of it."""
-    running_aws.clear_faults()
-    running_aws.traffic(0)
-    running_aws.limits()
-    running_aws.reset()
-    return running_aws
+def aws(running_aws: LocalAws, fresh: Callable[[LocalAws], LocalAws]) -> LocalAws:
+    """The local AWS of this folder's tests."""
+    return fresh(running_aws)
 
 
 @pytest.fixture

@@ -170,3 +170,22 @@ def test_a_user_is_held_to_its_policy_in_cognito(user: Callable[..., Any], pool:
     assert cognito.describe_user_pool(UserPoolId=pool)["UserPool"]["Id"] == pool
     with pytest.raises(ClientError, match=r"AccessDenied.*cognito-idp:ListUsers"):
         cognito.list_users(UserPoolId=pool)
+
+
+def test_a_log_needs_a_role_that_may_have_it_delivered(machine: Callable[..., Any]) -> None:
+    """A log destination is taken only from a role with every action of log delivery; AWS names no missing one."""
+    delivery = [
+        f"logs:{action}"
+        for action in (
+            "CreateLogDelivery", "GetLogDelivery", "UpdateLogDelivery", "DeleteLogDelivery", "ListLogDeliveries",
+            "PutResourcePolicy", "DescribeResourcePolicies", "DescribeLogGroups",
+        )
+    ]  # fmt: skip
+    log = {"cloudWatchLogsLogGroup": {"logGroupArn": "arn:aws:logs:ap-northeast-1:000000000000:log-group:states:*"}}
+    logging = {"level": "ERROR", "includeExecutionData": False, "destinations": [log]}
+    made = machine({"Type": "Pass"}, [allow(delivery, "*")])
+    made.states.update_state_machine(stateMachineArn=made.arn, loggingConfiguration=logging)
+    made = machine({"Type": "Pass"}, [allow(delivery[1:], "*")])
+    with pytest.raises(ClientError, match="not authorized to access the Log Destination") as raised:
+        made.states.update_state_machine(stateMachineArn=made.arn, loggingConfiguration=logging)
+    assert raised.value.response["Error"]["Code"] == "AccessDeniedException"

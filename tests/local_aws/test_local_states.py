@@ -390,3 +390,35 @@ def test_an_expression_may_use_regular_expressions(machine: Callable[..., Any]) 
     cause = "Group not found. (Service: CognitoIdentityProvider, Status Code: 400)"
     made = machine({"Type": "Pass", "Output": r"{% $replace($states.input, /\s*\(Service: [^()]*\)$/, '') %}"})
     assert made.output(cause) == "Group not found."
+
+
+def test_a_loop_around_a_wait_of_no_seconds_polls(machine: Callable[..., Any]) -> None:
+    """A Wait takes 0 seconds, and as on AWS no state takes no time at all, so a loop that polls does not spin."""
+    made = machine(
+        {
+            "StartAt": "Begin",
+            "States": {
+                "Begin": {"Type": "Pass", "Assign": {"due": "{% $millis() + 400 %}"}, "Next": "IsDue"},
+                "IsDue": {
+                    "Type": "Choice",
+                    "Choices": [{"Condition": "{% $millis() >= $due %}", "Next": "Done"}],
+                    "Default": "Poll",
+                },
+                "Poll": {"Type": "Wait", "Seconds": 0, "Next": "IsDue"},
+                "Done": {"Type": "Succeed"},
+            },
+        }
+    )
+    execution = made.start()
+    assert made.wait(execution)["status"] == "SUCCEEDED"
+    assert 1 <= kinds(made, execution).count("WaitStateEntered") <= 20
+
+
+def test_largest_payload_is_in_the_figures(aws: LocalAws, machine: Callable[..., Any]) -> None:
+    """The figures tell how many bytes the largest input, output or set of variables had, until they are reset."""
+    machine({"Type": "Pass", "Output": "{% $pad('', 5000, 'x') %}"}).output()
+    assert 5000 <= aws.stats()["step_functions"]["largest_payload"] < 6000
+    machine({"Type": "Pass", "Assign": {"text": "{% $pad('', 7000, 'x') %}"}}).output()
+    assert 7000 <= aws.stats()["step_functions"]["largest_payload"] < 8000
+    aws.reset()
+    assert aws.stats()["step_functions"]["largest_payload"] == 0

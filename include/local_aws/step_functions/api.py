@@ -1,7 +1,7 @@
 """The API operations that the emulator answers differently from AWS, or not at all.
 
 Follows the Step Functions API Reference (StartExecution, StopExecution, DescribeExecution, DescribeMapRun,
-RedriveExecution, CreateStateMachine).
+RedriveExecution, CreateStateMachine, UpdateStateMachine).
 """
 
 # The emulator offers no public names for any of this, and JSON may hold anything.
@@ -99,7 +99,33 @@ def create_state_machine(original: Operation, request: JSON) -> Answer:
             "Neither the global service principal states.amazonaws.com, nor the regional one is authorized to "
             "assume the provided role.",
         )
-    return original(request)
+    return _log_refusal(request, request.get("roleArn", "")) or original(request)
+
+
+def update_state_machine(original: Operation, request: JSON) -> Answer:
+    """Refuse a log that the role, the new one or the one there is, may not have delivered."""
+    machine = sfn._state_machines.get(request.get("stateMachineArn")) or {}
+    return _log_refusal(request, request.get("roleArn") or machine.get("roleArn", "")) or original(request)
+
+
+LOG_DELIVERY = tuple(
+    f"logs:{action}"
+    for action in (
+        "CreateLogDelivery", "GetLogDelivery", "UpdateLogDelivery", "DeleteLogDelivery", "ListLogDeliveries",
+        "PutResourcePolicy", "DescribeResourcePolicies", "DescribeLogGroups",
+    )
+)  # fmt: skip
+"""What sets up the delivery of a log ("IAM policies for logging to CloudWatch Logs", Step Functions Developer Guide)."""
+
+
+def _log_refusal(request: JSON, role_arn: str) -> Answer | None:
+    """Refuse a log destination unless the role may do all that its delivery takes; AWS does not say what is missing."""
+    if not (request.get("loggingConfiguration") or {}).get("destinations"):
+        return None
+    if any(role.denial(role_arn, action, "*", "logging") for action in LOG_DELIVERY):
+        message = "The state machine IAM Role is not authorized to access the Log Destination"
+        return _error("AccessDeniedException", message)
+    return None
 
 
 def _not_redrivable(execution: JSON) -> str:
@@ -161,3 +187,4 @@ def install() -> None:
     _in_front_of("_describe_execution", describe_execution)
     _in_front_of("_describe_map_run", describe_map_run)
     _in_front_of("_create_state_machine", create_state_machine)
+    _in_front_of("_update_state_machine", update_state_machine)

@@ -9,7 +9,6 @@ Distributed Map states" in the AWS documentation.
 
 from __future__ import annotations
 
-import copy
 import functools
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -28,8 +27,11 @@ JSON = dict[str, Any]
 
 
 def inner_context(context: JSON) -> JSON:
-    """Return the context of a branch or iteration: it reads the outer variables and keeps its own."""
-    return copy.deepcopy({key: value for key, value in context.items() if key != "Task"})
+    """Return the context of a branch or iteration: it reads the outer variables and keeps its own.
+
+    Values are never changed in place, so the copy need not be deep.
+    """
+    return {key: value for key, value in context.items() if key != "Task"}
 
 
 def execute_map(state: JSON, data: Any, execution: JSON, context: JSON) -> tuple[Any, str | None]:

@@ -37,6 +37,21 @@ class Limits:
 LIMITS = Limits()
 
 
+@dataclass
+class Figures:
+    """What was seen since the last reset."""
+
+    largest_payload: int = 0
+    """Bytes of the largest payload of a state, or set of variables of one Assign."""
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.largest_payload = 0
+
+
+FIGURES = Figures()
+
+
 class Ended(BaseException):
     """The execution is over while a state still works: stopped, timed out or at a limit.
 
@@ -53,9 +68,16 @@ def text_of(data: Any) -> str:
     return json.dumps(data, ensure_ascii=False)
 
 
+def size_of(data: Any) -> int:
+    """Return the bytes of a payload, and remember the largest."""
+    size = len(text_of(data).encode())
+    FIGURES.largest_payload = max(FIGURES.largest_payload, size)
+    return size
+
+
 def check_size(data: Any, name: str) -> None:
     """Raise States.DataLimitExceeded if `data`, a payload of state `name`, is larger than 256 KiB."""
-    if len(text_of(data).encode()) > LIMITS.payload_bytes:
+    if size_of(data) > LIMITS.payload_bytes:
         raise sfn._ExecutionError(
             "States.DataLimitExceeded",
             f"The state/task '{name}' returned a result with a size exceeding the maximum number of bytes "
@@ -109,14 +131,16 @@ class Run:
         self._over.wait(max(0.0, left))
         self.check()
 
-    def record(self, kind: str, **details: Any) -> None:
-        """Add an event to the history.
+    def record(self, kind: str, payload: tuple[str, Any] | None = None, **details: Any) -> None:
+        """Add an event to the history; `payload` is a detail's name and the data whose text it shows.
 
         An execution that has 24,999 events and does not succeed with the next one fails.
         """
         self.check()
         if self.express:
             return
+        if payload:
+            details[payload[0]] = text_of(payload[1])
         with self._lock:
             if len(self.execution["events"]) >= LIMITS.history_events - 1:
                 self.end(

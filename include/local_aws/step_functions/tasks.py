@@ -21,7 +21,7 @@ from ministack.services import stepfunctions as sfn
 from local_aws.answers import Answer
 from local_aws.step_functions import role, storage
 from local_aws.step_functions.retry import with_retry_and_catch
-from local_aws.step_functions.runs import check_size, current, in_own_context, text_of
+from local_aws.step_functions.runs import check_size, current, in_own_context
 
 JSON = dict[str, Any]
 
@@ -51,7 +51,7 @@ def _attempt(state: JSON, data: Any, execution: JSON, context: JSON) -> Any:
         context["Task"] = {"Token": str(uuid.uuid4())}
     arguments = arguments_of(state, data, context)
     check_size(arguments, name)
-    run.record("TaskScheduled", **what, parameters=text_of(arguments))
+    run.record("TaskScheduled", ("parameters", arguments), **what)
     run.record("TaskStarted", **what)
     try:
         result = _within(seconds_allowed(state, data, context), state, arguments, context)
@@ -60,7 +60,7 @@ def _attempt(state: JSON, data: Any, execution: JSON, context: JSON) -> Any:
         event = "TaskTimedOut" if error.error == "States.Timeout" else "TaskFailed"
         run.record(event, **what, error=error.error, cause=error.cause)
         raise
-    run.record("TaskSucceeded", **what, output=text_of(result))
+    run.record("TaskSucceeded", ("output", result), **what)
     return output_of(state, data, context, result)
 
 

@@ -9,10 +9,16 @@ from typing import Any
 
 from ministack.services import stepfunctions as sfn
 
-from local_aws.step_functions.runs import LIMITS, text_of
+from local_aws.step_functions.runs import LIMITS, size_of, text_of
 
 JSON = dict[str, Any]
 ALL_VARIABLES_BYTES = 10 * 1024 * 1024
+
+
+class Variables(dict[str, Any]):
+    """The variables, with the bytes of each: only what is assigned has to be measured."""
+
+    sizes: dict[str, int]
 
 
 def assign(state: JSON, data: Any, context: JSON | None = None, result: Any = None, error_output: Any = None) -> None:
@@ -28,14 +34,20 @@ def assign(state: JSON, data: Any, context: JSON | None = None, result: Any = No
         values = sfn._apply_jsonata_template(assignments, data, context, result=result, error_output=error_output)
     else:
         values = sfn._resolve_params_obj(assignments, result if result is not None else data, context)
-    _check(values, LIMITS.payload_bytes, "the variables of one Assign")
-    variables = {**context.get("variables", {}), **values}
-    _check(variables, ALL_VARIABLES_BYTES, "the variables of the execution")
+    before = context.get("variables", {})
+    variables = Variables({**before, **values})
+    unmeasured = values if isinstance(before, Variables) else variables
+    variables.sizes = {
+        **getattr(before, "sizes", {}),
+        **{name: len(text_of(value).encode()) for name, value in unmeasured.items()},
+    }
+    _check(size_of(values), LIMITS.payload_bytes, "the variables of one Assign")
+    _check(sum(variables.sizes.values()), ALL_VARIABLES_BYTES, "the variables of the execution")
     context["variables"] = variables
 
 
-def _check(values: JSON, most: int, what: str) -> None:
-    if len(text_of(values).encode()) > most:
+def _check(size: int, most: int, what: str) -> None:
+    if size > most:
         raise sfn._ExecutionError("States.DataLimitExceeded", f"The size of {what} exceeds {most} bytes.")
 
 

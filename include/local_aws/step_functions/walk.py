@@ -21,7 +21,7 @@ from ministack.services import stepfunctions as sfn
 
 from local_aws.step_functions import maps
 from local_aws.step_functions.retry import matches, with_retry_and_catch
-from local_aws.step_functions.runs import Run, check_size, context_of, current, in_own_context, text_of
+from local_aws.step_functions.runs import Run, check_size, context_of, current, in_own_context
 from local_aws.step_functions.tasks import arguments_of, execute_task, output_of
 
 JSON = dict[str, Any]
@@ -30,6 +30,8 @@ EXPRESSION_SECONDS = 20.0
 """AWS gives an expression one second; here it shares the machine with all else that runs on it."""
 START_DELAY_SECONDS = 0.05
 """The moment between StartExecution's answer and the first state."""
+SHORTEST_WAIT_SECONDS = 0.02
+"""No state of AWS takes no time at all; here a loop around a Wait of 0 seconds would take all of the processor."""
 
 
 def walk(  # noqa: PLR0913, PLR0917 the state of one interpretation
@@ -50,10 +52,10 @@ def walk(  # noqa: PLR0913, PLR0917 the state of one interpretation
         context["State"] = {"Name": name, "EnteredTime": now_iso(), "RetryCount": 0}
         if entered:
             entered(name, data)
-        run.record(f"{kind}StateEntered", name=name, input=text_of(data))
+        run.record(f"{kind}StateEntered", ("input", data), name=name)
         data, following = _execute(kind, state, data, execution, context)
         check_size(data, name)
-        run.record(f"{kind}StateExited", name=name, output=text_of(data))
+        run.record(f"{kind}StateExited", ("output", data), name=name)
         if following is None:
             return data
         name = following
@@ -135,10 +137,11 @@ def run_execution(execution_arn: str) -> None:
 def _sleep(seconds: float) -> None:
     """Wait for as long as a Wait state says and its execution lasts."""
     run = current.get(None)
+    seconds = max(SHORTEST_WAIT_SECONDS, seconds * sfn._SFN_WAIT_SCALE)
     if run is None:
-        time.sleep(seconds * sfn._SFN_WAIT_SCALE)
+        time.sleep(seconds)
     else:
-        run.sleep(seconds * sfn._SFN_WAIT_SCALE)
+        run.sleep(seconds)
 
 
 def _unhurried(expression: str, **bounds: Any) -> Any:
@@ -148,14 +151,16 @@ def _unhurried(expression: str, **bounds: Any) -> Any:
 
 def _parse_once() -> None:
     """Parse each expression once: an import evaluates the same few hundred for every user."""
-    parser: Any = import_module("jsonata.parser").Parser
-    parse = parser.parse
+    make: Any = import_module("jsonata.parser").Parser
+    # The engine makes a parser in every thread, which takes longer than evaluating most expressions.
+    shared = make()
 
     @functools.lru_cache(maxsize=4096)
     def parsed(*arguments: Any) -> Any:
-        return parse(parser(), *arguments)
+        return make().parse(*arguments)
 
-    parser.parse = lambda _, *arguments: parsed(*arguments)
+    shared.parse = parsed
+    sfn.jsonata.Jsonata.get_parser = staticmethod(lambda: shared)
 
 
 def install() -> None:

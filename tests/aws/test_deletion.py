@@ -1,0 +1,128 @@
+"""What an execution of the deployed state machine makes of a request to delete users."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from cognito_import.delivery import all_outcomes
+from cognito_import.outcomes import INTERRUPTED, Outcome
+from cognito_import.run_folder import Part, RunFolder
+from local_aws.process import LocalAws
+
+ADMIN = "admin@example.com"
+Users = Callable[[int], list[dict[str, Any]]]
+
+
+def outcomes(machine: Any, folder: RunFolder) -> list[Outcome]:
+    """The outcomes of a run, in the request's order."""
+    return list(all_outcomes(folder, folder.required_manifest()))
+
+
+def deletions(aws: LocalAws) -> Counter[str]:
+    """How often each username was called to be deleted with success."""
+    calls = [call for call in aws.calls() if call["operation"] == "AdminDeleteUser"]
+    return Counter(call["username"] for call in calls if not call["code"])
+
+
+def deleted(machine: Any, folder: RunFolder) -> None:
+    """Let the state machine work off a run folder, without a report."""
+    ended = machine.run({"run": folder.run, "report": False})
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+
+
+def test_request_deletes_users_and_reports_them_as_such(machine: Any, aws: LocalAws, addresses: Users) -> None:
+    """Users who exist are deleted by their username, one who does not has failed; CSV and mail are of a deletion."""
+    users = addresses(4)
+    names = machine.make(users[:3])
+    before = len(aws.outbox())
+    ended = machine.run({"jobtype": "delete", "data": users, "adminemail": ADMIN})
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+    output = json.loads(ended["output"])
+    assert output["csv_key"].startswith("cognitodeletelog/delete_result_")
+    stored = machine.s3.get_object(Bucket=machine.variable["report_bucket"], Key=output["csv_key"])["Body"].read()
+    rows = list(csv.DictReader(io.StringIO(stored.decode("utf-8-sig"))))
+    assert [(row["status"], row["code"], row["username"]) for row in rows] == [
+        *[("succeeded", "", name) for name in names],
+        ("failed", "UserNotFoundException", ""),
+    ]
+    assert rows[3]["message"] == "User does not exist."
+    assert not {user["useremail"] for user in users} & machine.members().keys()
+    assert deletions(aws) == dict.fromkeys(names, 1)
+    (mail,) = aws.outbox()[before:]
+    assert "delet" in mail["Subject"].lower()
+
+
+def test_deletion_whose_answer_was_lost_is_ours(machine: Any, aws: LocalAws, addresses: Users) -> None:
+    """A user that is gone when the call is repeated was deleted by the first attempt."""
+    users = addresses(1)
+    names = machine.make(users)
+    aws.fault("AdminDeleteUser", "drop_after")
+    folder = machine.filled(users, jobtype="delete")
+    deleted(machine, folder)
+    assert outcomes(machine, folder) == [Outcome(1, users[0]["useremail"], "succeeded", username=names[0])]
+
+
+def test_user_whom_somebody_else_deleted_meanwhile_is_not_ours(machine: Any, aws: LocalAws, addresses: Users) -> None:
+    """A user that is gone at the first attempt was deleted by somebody else."""
+    users = addresses(1)
+    names = machine.make(users)
+    aws.fault("AdminDeleteUser", code="UserNotFoundException", message="User does not exist.")
+    folder = machine.filled(users, jobtype="delete")
+    deleted(machine, folder)
+    (outcome,) = outcomes(machine, folder)
+    assert (outcome.code, outcome.username) == ("UserNotFoundException", names[0])
+
+
+def test_user_under_way_when_a_worker_died_is_recognised(machine: Any, aws: LocalAws, addresses: Users) -> None:
+    """The stored username tells whom the dead worker was at, whether it had deleted the user or not.
+
+    Who was made anew under the address meanwhile is left alone; a user without a stored username is looked up.
+    """
+    users = addresses(4)
+    names = machine.make(users[:3])
+    folder = machine.filled(users, jobtype="delete")
+    machine.cognito.admin_delete_user(UserPoolId=machine.pool, Username=names[0])
+    (anew,) = machine.make(users[:1])
+    manifest = folder.required_manifest()
+    for batch in manifest.batches:
+        number = batch.first - 1
+        known = names[number] if number < 2 else ""
+        pending = Outcome.failed(batch.first, users[number]["useremail"], INTERRUPTED, "", known)
+        folder.write_part(batch.number, "dead", Part(pending=pending, closed=True))
+    deleted(machine, folder)
+    told = [(outcome.code, outcome.username) for outcome in outcomes(machine, folder)]
+    assert told == [("", names[0]), ("", names[1]), ("", names[2]), ("UserNotFoundException", "")]
+    assert machine.members()[users[0]["useremail"]] == anew
+    assert deletions(aws)[anew] == 0
+
+
+def test_aborted_deletion_is_continued(hurried_machine: Any, aws: LocalAws, addresses: Users) -> None:
+    """After an abort in the middle another execution deletes the rest; nobody is deleted twice or told to be missing."""
+    users = addresses(60)
+    names = hurried_machine.make(users)
+    folder = hurried_machine.filled(users, jobtype="delete")
+    arn = hurried_machine.start({"run": folder.run, "report": False})
+    while len(deletions(aws)) < 25:
+        time.sleep(0.05)
+    hurried_machine.states.stop_execution(executionArn=arn)
+    deleted(hurried_machine, folder)
+    assert [outcome.username for outcome in outcomes(hurried_machine, folder) if outcome.status == "succeeded"] == names
+    assert deletions(aws) == dict.fromkeys(names, 1)
+
+
+def test_denied_deletion_touches_nobody_and_stops(hurried_machine: Any, aws: LocalAws, addresses: Users) -> None:
+    """An error that every user would meet ends the calls; a user whom no call can have deleted was not attempted."""
+    users = addresses(3)
+    hurried_machine.make(users)
+    aws.fault("AdminDeleteUser", code="NotAuthorizedException", message="No.", times=100)
+    folder = hurried_machine.filled(users, jobtype="delete")
+    ended = hurried_machine.run({"run": folder.run, "report": False})
+    assert ended["error"] == "IncompleteRunError"
+    assert {outcome.code for outcome in outcomes(hurried_machine, folder)} == {"NotAttempted"}
+    assert {user["useremail"] for user in users} <= hurried_machine.members().keys()
