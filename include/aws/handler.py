@@ -23,7 +23,7 @@ from typing import Any
 
 import boto3  # noqa: TID253 - the function's own module, never imported by a DAG
 
-from cognito_import import aws, batches, mail, turns
+from cognito_import import approval, aws, batches, mail, turns
 from cognito_import.delivery import deliver
 from cognito_import.errors import RequestError
 from cognito_import.intake import take_in as take_in_users
@@ -106,6 +106,10 @@ def _existing(request: JSON) -> tuple[RunFolder, Manifest]:
     manifest = folder.manifest()
     if manifest is None:
         message = f"'run' names no run: s3://{folder.bucket}/{folder.prefix} has no manifest."
+        raise RequestError(message)
+    asked = approval.read(folder) if manifest.jobtype == "delete" else None
+    if asked and asked.answer != approval.APPROVED:
+        message = f"'run' names a deletion whose approval stands at {asked.answer!r}; nobody is deleted without a yes."
         raise RequestError(message)
     return folder, manifest
 

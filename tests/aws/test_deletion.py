@@ -10,9 +10,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from cognito_import import approval
+from cognito_import.batches import run_batch
 from cognito_import.delivery import all_outcomes
 from cognito_import.outcomes import INTERRUPTED, Outcome
-from cognito_import.run_folder import Part, RunFolder
+from cognito_import.pacing import Pacer
+from cognito_import.parts import Part
+from cognito_import.run_folder import RunFolder
+from cognito_import.user_pool import UserPool
 from local_aws.process import LocalAws
 
 ADMIN = "admin@example.com"
@@ -102,6 +107,17 @@ def test_user_under_way_when_a_worker_died_is_recognised(machine: Any, aws: Loca
     assert deletions(aws)[anew] == 0
 
 
+def test_deletion_that_was_refused_in_airflow_is_refused_here(machine: Any, aws: LocalAws, addresses: Users) -> None:
+    """An execution on a run folder whose deletion was asked for and not approved touches nobody."""
+    users = addresses(1)
+    machine.make(users)
+    folder = machine.filled(users, jobtype="delete")
+    approval.write(folder, approval.Approval(approval.REJECTED, "2026-01-01T00:00:00+00:00", 60))
+    ended = machine.run({"run": folder.run})
+    assert (ended["status"], ended["error"]) == ("FAILED", "RequestError")
+    assert users[0]["useremail"] in machine.members()
+
+
 def test_aborted_deletion_is_continued(hurried_machine: Any, aws: LocalAws, addresses: Users) -> None:
     """After an abort in the middle another execution deletes the rest; nobody is deleted twice or told to be missing."""
     users = addresses(60)
@@ -126,3 +142,26 @@ def test_denied_deletion_touches_nobody_and_stops(hurried_machine: Any, aws: Loc
     assert ended["error"] == "IncompleteRunError"
     assert {outcome.code for outcome in outcomes(hurried_machine, folder)} == {"NotAttempted"}
     assert {user["useremail"] for user in users} <= hurried_machine.members().keys()
+
+
+def test_both_engines_agree_on_every_row_of_a_deletion(machine: Any, aws: LocalAws, addresses: Users) -> None:
+    """The same users, there and not there, come out alike from both engines, each with the name of who was deleted."""
+    users = [*addresses(4), {"useremail": "not an address"}]
+    told = []
+    for engine in ("step_functions", "mapped"):
+        names = machine.make(users[:3])
+        folder = machine.filled(users, jobtype="delete")
+        manifest = folder.required_manifest()
+        if engine == "mapped":
+            settings = machine.settings(pacing_seconds=0.001)
+            pacer = Pacer(settings.pacing_seconds)
+            pool = UserPool(machine.cognito, settings, pacer, began=manifest.began_at, jobtype="delete")
+            for batch in manifest.batches:
+                run_batch(folder, batch, pool)
+        else:
+            deleted(machine, folder)
+        rows = outcomes(machine, folder)
+        assert [row.username for row in rows[:3]] == names
+        told.append([(row.row, row.useremail, row.status, row.message, row.code, bool(row.username)) for row in rows])
+    assert told[0] == told[1]
+    assert [row[4] for row in told[0]] == ["", "", "", "UserNotFoundException", "InvalidAddress"]
