@@ -77,9 +77,12 @@ variable: setup  ## Print the Airflow Variable cognito_import of the deployed st
 remove: setup  ## Remove the stack (SET=--delete-data for its runs and reports, too)
 	@$(RUN) -m aws.deploy remove $(STACK) $(SET)
 
-lock: setup  ## Pin everything anew from requirements.txt and requirements-dev.in
-	$(UV) pip compile --quiet --universal --python-version 3.11 --no-strip-extras --no-header --no-emit-index-url \
-		requirements.txt requirements-dev.in --output-file requirements.lock
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --no-strip-extras --no-header --no-emit-index-url
+
+lock: setup  ## Pin everything anew from requirements.txt, requirements-image.in and requirements-dev.in
+	$(COMPILE) requirements.txt requirements-dev.in --output-file requirements.lock
+	$(COMPILE) requirements.txt requirements-image.in --constraints requirements.lock --no-annotate \
+		--output-file requirements-image.lock
 
 clean:  ## Remove what was installed and built
 	rm -rf $(VENV) $(LOCAL_AWS_VENV) build .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
