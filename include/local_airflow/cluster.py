@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -29,6 +28,7 @@ from local_airflow.containers import PORTS, Container, Site
 from local_airflow.ports import PortLease
 from local_airflow.postgres import Postgres
 from local_airflow.processes import Processes, StackError
+from local_airflow.redis import ensure_redis
 from local_airflow.rest import AirflowRest
 from local_airflow.settings import ROOT
 
@@ -70,6 +70,7 @@ class Cluster:
 
     def start(self) -> None:
         """Start the containers in the file's order, each when what it waits for is there; return when all are healthy."""
+        ensure_redis()
         self._began = time.monotonic()
         with contextlib.ExitStack() as steps:
             ports = {port: steps.enter_context(contextlib.closing(_Lease())).port for port in PORTS}
@@ -200,13 +201,10 @@ class Cluster:
         """Ask a container to end as `docker compose stop` does, and kill what is left of it after `seconds`."""
         self.processes.stop(name, signal.SIGTERM, seconds)
 
-    def run(self, name: str, *command: str) -> str:
-        """Run a command in a container, as `docker compose exec` does, and return its output."""
-        container = self.containers[name]
-        done = subprocess.run(
-            command, env=container.environment(), cwd=container.root, capture_output=True, text=True, check=True
-        )
-        return done.stdout
+    def repeat(self, name: str) -> None:
+        """Run a container that ends by itself once more; StackError when it fails."""
+        self.processes.start(name)
+        self._wait(name, compose.COMPLETED)
 
     def memory_mb(self) -> float:
         """Return the memory of all processes in MB."""
@@ -218,8 +216,3 @@ class _Lease(PortLease):
 
     def close(self) -> None:
         self.release()
-
-
-def redis_is_there() -> bool:
-    """Tell whether this machine has a Redis server to start."""
-    return shutil.which("redis-server") is not None

@@ -54,12 +54,16 @@ class Container:
         self.site, self.service, self.name = site, service, name
         self.root = site.folder / "containers" / name
         (self.root / "tmp").mkdir(parents=True)
-        self._places = {target: site.volume(source) for target, source in service.mounts.items()}
         if service.target is not None:
             self._lay_out_image(service.target)
+        for target, source in service.mounts.items():
+            volume, link = site.volume(source), self.root / target.lstrip("/")
+            volume.mkdir(parents=True, exist_ok=True)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(volume)
+        self._places = {target: self.root / target.lstrip("/") for target in service.mounts}
+        if service.target is not None:
             self._places |= {f"/opt/{each.name}": each for each in (self.root / "opt").iterdir()}
-        for folder in self._places.values():
-            folder.mkdir(parents=True, exist_ok=True)
 
     def _lay_out_image(self, target: str) -> None:
         stage = dockerfile.read(ROOT / "Dockerfile")[target]
