@@ -51,7 +51,9 @@ def test_a_tampered_link_is_refused(link: Callable[[int], str]) -> None:
     assert fetch(url.partition("?")[0])[0] == 403
 
 
-def test_a_link_may_name_its_bucket_in_the_host(client: Callable[..., Any], link: Callable[[int], str], bucket: str) -> None:
+def test_a_link_may_name_its_bucket_in_the_host(
+    client: Callable[..., Any], link: Callable[[int], str], bucket: str
+) -> None:
     """As boto3 writes links wherever the endpoint has a name, not a number; tampering is refused here too."""
     link(60)
     port = urllib.parse.urlsplit(client("s3").meta.endpoint_url).port
