@@ -53,6 +53,7 @@ class Cluster:
         self.containers: dict[str, Container] = {}
         self.seconds_to_health: dict[str, float] = {}
         """How long after the beginning each container was healthy, or had done its work."""
+        self._sent_away: set[str] = set()
         self._steps = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -109,6 +110,7 @@ class Cluster:
         """Start a container, or one again that has ended."""
         if service is None:
             self.processes.start(name)
+            self._sent_away.discard(name)
             return
         container = self.containers[name] = Container(self.site, service, name)
         if service.image.startswith("postgres:"):
@@ -181,7 +183,8 @@ class Cluster:
 
     @property
     def _lasting(self) -> set[str]:
-        return {name for name, container in self.containers.items() if container.service.healthcheck}
+        stays = {name for name, container in self.containers.items() if container.service.healthcheck}
+        return stays - self._sent_away
 
     # --- working with it ---
 
@@ -195,10 +198,12 @@ class Cluster:
 
     def kill(self, name: str) -> None:
         """End a container and all that it has started at once, as a machine that loses its power."""
+        self._sent_away.add(name)
         self.processes.stop(name, signal.SIGKILL, 0)
 
     def stop(self, name: str, seconds: float) -> None:
         """Ask a container to end as `docker compose stop` does, and kill what is left of it after `seconds`."""
+        self._sent_away.add(name)
         self.processes.stop(name, signal.SIGTERM, seconds)
 
     def repeat(self, name: str) -> None:
