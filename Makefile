@@ -11,7 +11,7 @@ STACK = $(if $(SUFFIX),--suffix $(SUFFIX))
 # Without bytecode every process of Airflow starts in twice the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo up down test test-unit check format bench package deploy variable remove lock clean
+.PHONY: help setup demo up down test test-unit test-cluster check format bench bench-cluster package deploy variable remove lock clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 — /p' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ test: setup  ## Run all tests, real Airflow included
 test-unit: setup  ## Run the tests that need no Airflow (a minute)
 	$(VENV)/bin/python -m pytest -m "not airflow and not cluster"
 
+test-cluster: setup  ## Run docker-compose.yaml natively, with two workers, and kill one (four minutes; needs redis-server)
+	$(VENV)/bin/python -m pytest -s tests/cluster
+
 check: setup  ## Lint, format, types and the rules of the house
 	$(VENV)/bin/ruff check $(CODE)
 	$(VENV)/bin/ruff format --check $(CODE)
@@ -55,6 +58,7 @@ check: setup  ## Lint, format, types and the rules of the house
 	$(VENV)/bin/cfn-lint --regions us-east-1 ap-northeast-1 --template include/aws/template.yaml
 	$(RUN) -m aws.definition --check
 	$(RUN) -m aws.lint
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
 	$(VENV)/bin/python tests/house_rules.py
 
 format: setup  ## Format the code
@@ -64,6 +68,9 @@ format: setup  ## Format the code
 bench: setup  ## Measure 1,000 users against the loops that people write instead, and 100,000 in size (ten minutes)
 	@$(RUN) -m bench.size
 	@$(RUN) -m bench
+
+bench-cluster: setup  ## Measure 1,000 users on docker-compose.yaml's services with one worker and with two (five minutes)
+	@$(RUN) -m bench.cluster
 
 package: setup  ## Build the Lambda function's zip and the state machine's definition
 	@$(RUN) -m aws.package
@@ -77,9 +84,12 @@ variable: setup  ## Print the Airflow Variable cognito_import of the deployed st
 remove: setup  ## Remove the stack (SET=--delete-data for its runs and reports, too)
 	@$(RUN) -m aws.deploy remove $(STACK) $(SET)
 
-lock: setup  ## Pin everything anew from requirements.txt and requirements-dev.in
-	$(UV) pip compile --quiet --universal --python-version 3.11 --no-strip-extras --no-header --no-emit-index-url \
-		requirements.txt requirements-dev.in --output-file requirements.lock
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --no-strip-extras --no-header --no-emit-index-url
+
+lock: setup  ## Pin everything anew from requirements.txt, requirements-image.in and requirements-dev.in
+	$(COMPILE) requirements.txt requirements-dev.in --output-file requirements.lock
+	$(COMPILE) requirements.txt requirements-image.in --constraints requirements.lock --no-annotate \
+		--output-file requirements-image.lock
 
 clean:  ## Remove what was installed and built
 	rm -rf $(VENV) $(LOCAL_AWS_VENV) build .local .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import sys
@@ -56,8 +57,12 @@ def on_starting(component: object) -> None:
 
     # Each task process starts as a component, too, with the command line of the scheduler that it was forked from.
     is_job = type(component).__module__ == "airflow.jobs.job"
-    if not is_job or "scheduler" not in sys.argv or "LocalExecutor" not in conf.get("core", "executor"):
-        return
+    if is_job and "scheduler" in sys.argv and "LocalExecutor" in conf.get("core", "executor"):
+        import_ahead()
+
+
+def import_ahead(**_: object) -> None:
+    """Import what tasks need, in a process that is about to fork them. Never fails."""
     for module in FORKED_WITH:
         try:
             importlib.import_module(module)
@@ -70,7 +75,17 @@ def on_starting(component: object) -> None:
     # The first client reads the machine's certificates, and those that follow share them.
     Client(base_url="http://127.0.0.1", token="").close()
     read_ahead()
+    # What is here already is nothing for the forked processes to clean up, so they leave its memory shared.
+    gc.freeze()
     log.info("Imported ahead what the tasks of an import need.")
+
+
+if "celery" in sys.argv and "worker" in sys.argv:
+    # No component starts in a Celery worker. Where its configuration names this module among its `imports` (airflow.env does),
+    # the worker imports it, and sends this signal, before it forks; elsewhere the line does nothing.
+    from celery.signals import worker_init
+
+    worker_init.connect(import_ahead, weak=False)
 
 
 @hookimpl

@@ -40,9 +40,17 @@ class Ground:
     """
 
     def __init__(
-        self, mail_from: str = "no-reply@example.com", admin: str = "admin@example.com", *, make_bucket: bool = True
+        self,
+        mail_from: str = "no-reply@example.com",
+        admin: str = "admin@example.com",
+        *,
+        make_bucket: bool = True,
+        mark: str | None = None,
     ) -> None:
-        """Take the two addresses; credentials, Region and endpoint come from the environment as usual."""
+        """Take the two addresses; credentials, Region and endpoint come from the environment as usual.
+
+        `mark` ends the names of the user pool and the bucket; by default it is one that nobody else uses.
+        """
         import boto3
 
         session = boto3.session.Session()
@@ -55,11 +63,12 @@ class Ground:
         self.user_pool_id = ""
         self.bucket = ""
         self._make_bucket = make_bucket
+        self._name = f"cognito-import-demo-{mark or secrets.token_hex(4)}"
 
     def __enter__(self) -> Self:
         """Make everything; what was made goes again if a later step fails."""
         try:
-            self._make()
+            self.make()
         except BaseException:
             self.remove()
             raise
@@ -71,10 +80,19 @@ class Ground:
         """Remove everything but the identities, which may have been there before."""
         self.remove()
 
-    def _make(self) -> None:
-        mark = secrets.token_hex(4)
+    def find(self) -> bool:
+        """Take over what an earlier `make()` with the same mark left; tell whether there was something."""
+        for page in self.cognito.get_paginator("list_user_pools").paginate(PaginationConfig={"PageSize": 60}):
+            for pool in page["UserPools"]:
+                if pool["Name"] == self._name:
+                    self.user_pool_id, self.bucket = pool["Id"], self._name
+                    return True
+        return False
+
+    def make(self) -> None:
+        """Make everything."""
         pool = self.cognito.create_user_pool(
-            PoolName=f"cognito-import-demo-{mark}",
+            PoolName=self._name,
             UsernameAttributes=["email"],
             UsernameConfiguration={"CaseSensitive": False},
             Policies={"PasswordPolicy": {"MinimumLength": 8}},
@@ -83,7 +101,7 @@ class Ground:
         self.user_pool_id = pool["UserPool"]["Id"]
         self.cognito.create_group(UserPoolId=self.user_pool_id, GroupName=GROUP)
         if self._make_bucket:
-            self._create_bucket(f"cognito-import-demo-{mark}")
+            self._create_bucket(self._name)
         for identity in (self.mail_from, self.admin):
             self.ses.verify_email_identity(EmailAddress=identity)
 

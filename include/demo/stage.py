@@ -85,7 +85,9 @@ class Stage:
 
         stack = Stack(f"demo-{secrets.token_hex(4)}")
         steps.callback(stack.remove, delete_data=True)
-        stack.deploy({"MailFrom": self.ground.mail_from, "UserPoolId": self.ground.user_pool_id})
+        stack.deploy(
+            {"MailFrom": self.ground.mail_from, "UserPoolId": self.ground.user_pool_id, "InboxAdmin": self.ground.admin}
+        )
         settings = stack.variable()
         self.ground.bucket = settings["report_bucket"]
         return settings

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_airflow.processes import Component, StackError
-
-NOT_AIRFLOWS = ("postgres", "redis")
+from local_airflow.processes import Component
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class Workplace:
         return self._airflow("api-server", "api-server", "--host", "127.0.0.1", "--port", str(port), env=unchecked)
 
     def scheduler(self) -> Component:
-        """Schedule, and with LocalExecutor run the tasks."""
+        """Schedule and run the tasks."""
         # The logs lie in one folder for all, so nobody has to serve them on yet another port; likewise below.
         return self._airflow("scheduler", "scheduler", "--skip-serve-logs")
 
@@ -46,22 +43,6 @@ class Workplace:
     def triggerer(self) -> Component:
         """Wait for deferred tasks."""
         return self._airflow("triggerer", "triggerer", "--skip-serve-logs")
-
-    def celery_worker(self, name: str) -> Component:
-        """Run tasks with CeleryExecutor, under a name that tells the workers of one machine apart."""
-        alone = (
-            "--without-mingle",
-            "--without-gossip",
-        )  # Asking for other workers takes seconds and is of no use here.
-        return self._airflow(name, "celery", "worker", "--skip-serve-logs", "--celery-hostname", f"{name}@%h", *alone)
-
-    def redis(self, port: int) -> Component:
-        """Keep Celery's queue, in memory alone."""
-        program = shutil.which("redis-server")
-        if program is None:
-            raise StackError("Celery needs a broker: install redis-server, or give the URL of a Redis database")
-        argv = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        return Component(argv=argv, env=self.env, cwd=self.home, log=self.log("redis"))
 
     def _airflow(self, name: str, *command: str, env: Mapping[str, str] | None = None) -> Component:
         argv = [sys.executable, "-m", "airflow", *command]

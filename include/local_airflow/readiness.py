@@ -67,8 +67,6 @@ class Readiness:
         for name in self._processes.names:
             if name in HEALTH_OF:
                 self.wait_for(name, lambda part=HEALTH_OF[name]: self.health().get(part) == "healthy")  # type: ignore[misc]
-            elif name.startswith("worker-"):
-                self.wait_for(name, lambda name=name: " ready." in self._processes.log(name).read_text())  # type: ignore[misc]
         self.wait_for("warm-up", lambda: not warm_up.is_alive())
         for dag_id in dag_ids:
             self._wait_for_dag(dag_id)

@@ -77,16 +77,6 @@ def stack_settings(  # noqa: PLR0913 - one for each thing that a stack has of it
     }
 
 
-def celery_settings(*, broker: str, database: Callable[[str], str], concurrency: int) -> dict[str, str]:
-    """Return the settings that CeleryExecutor adds; each worker runs `concurrency` tasks at once."""
-    return {
-        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
-        "AIRFLOW__CELERY__BROKER_URL": broker,
-        "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{database('psycopg')}",
-        "AIRFLOW__CELERY__WORKER_CONCURRENCY": str(concurrency),
-    }
-
-
 def component_environment(*parts: Mapping[str, str]) -> dict[str, str]:
     """Return the whole environment of a component; a later part overrides an earlier one."""
     environment = inherited_environment()

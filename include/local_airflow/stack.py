@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from local_airflow.components import Workplace
 from local_airflow.ports import PortLease
@@ -24,15 +24,15 @@ from local_airflow.postgres import Postgres
 from local_airflow.processes import Processes, StackError
 from local_airflow.readiness import Readiness, read_pools
 from local_airflow.rest import AirflowRest
-from local_airflow.settings import POOLS, ROOT, celery_settings, component_environment, stack_settings
+from local_airflow.settings import POOLS, ROOT, component_environment, stack_settings
 
 
 @dataclass(kw_only=True)
 class AirflowStack:
     """One Airflow with a database, ports and folders of its own. A context manager; `start()` and `stop()` do the same.
 
-    Components by name: `postgres`, `api-server`, `scheduler`, `dag-processor`, and as asked for `triggerer`, `redis`,
-    `worker-1`, `worker-2` and so on.
+    Components by name: `postgres`, `api-server`, `scheduler`, `dag-processor`, and as asked for `triggerer`. Tasks run in
+    the scheduler's LocalExecutor; `cluster.Cluster` has workers.
     """
 
     dags_folder: Path | str = ROOT / "dags"
@@ -42,12 +42,6 @@ class AirflowStack:
     env: Mapping[str, str] = field(default_factory=dict)
     """Environment of all components, over airflow.env and over the stack's own."""
     pools: Path | str = POOLS
-    executor: Literal["local", "celery"] = "local"
-    workers: int = 2
-    """How many Celery workers, and how many tasks each runs at once."""
-    concurrency: int = 10
-    broker: str | None = None
-    """A Redis database for Celery, such as `redis://127.0.0.1:6379/7`; by default a Redis server of the stack's own."""
     triggerer: bool = False
     port: int | None = None
     """Of the API server; by default a free one."""
@@ -124,8 +118,7 @@ class AirflowStack:
         for folder in (self.logs / "components", self.home / "tmp"):
             folder.mkdir(parents=True, exist_ok=True)
 
-        redis_port = self._lease() if self.executor == "celery" and self.broker is None else None
-        self._env = self._environment(postgres, redis_port)
+        self._env = self._environment(postgres)
         self._readiness = ready = Readiness(processes, self.rest, self.ready_seconds)
         self.bring_up_seconds = ready.steps
 
@@ -140,35 +133,25 @@ class AirflowStack:
         processes.start("dag-processor", place.dag_processor())
         if self.triggerer:
             processes.start("triggerer", place.triggerer())
-        if redis_port is not None:
-            processes.start("redis", place.redis(redis_port))
-        if self.executor == "celery":
-            for number in range(1, self.workers + 1):
-                processes.start(f"worker-{number}", place.celery_worker(f"worker-{number}"))
         ready.wait_for_all(read_pools(Path(self.pools)), self.dag_ids)
 
-    def _environment(self, postgres: Postgres, redis_port: int | None) -> dict[str, str]:
+    def _environment(self, postgres: Postgres) -> dict[str, str]:
         """Write the file with the user's password, and return the components' environment."""
         assert isinstance(self.home, Path)
         passwords = self.home / "passwords.json"
         passwords.touch(mode=0o600)
         passwords.write_text(json.dumps({self.username: self.password}))
-        parts = [
-            stack_settings(
-                home=self.home,
-                logs=Path(str(self.logs)),
-                dags_folder=Path(self.dags_folder).resolve(),
-                plugins_folder=Path(self.plugins_folder).resolve(),
-                url=self.url,
-                database=postgres.url,
-                username=self.username,
-                passwords=passwords,
-            )
-        ]
-        if self.executor == "celery":
-            broker = self.broker or f"redis://127.0.0.1:{redis_port}/0"
-            parts.append(celery_settings(broker=broker, database=postgres.url, concurrency=self.concurrency))
-        return component_environment(*parts, self.env)
+        own = stack_settings(
+            home=self.home,
+            logs=Path(str(self.logs)),
+            dags_folder=Path(self.dags_folder).resolve(),
+            plugins_folder=Path(self.plugins_folder).resolve(),
+            url=self.url,
+            database=postgres.url,
+            username=self.username,
+            passwords=passwords,
+        )
+        return component_environment(own, self.env)
 
     def _lease(self) -> int:
         self._leases.append(PortLease())
@@ -196,7 +179,7 @@ class AirflowStack:
     def stop_component(self, name: str, seconds: float = 15.0) -> None:
         """Stop a component in order (SIGINT); what is left of it and of its children after `seconds` is killed.
 
-        A scheduler with LocalExecutor, and a Celery worker, first wait for the tasks that they run.
+        The scheduler first waits for the tasks that it runs.
         """
         self.processes.stop(name, signal.SIGINT, seconds)
 

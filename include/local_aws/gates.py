@@ -20,7 +20,7 @@ from local_aws.call_log import CallLog
 from local_aws.faults import FaultPlan
 from local_aws.quotas import Quotas
 
-Handler = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[Answer]]
+Handler = Callable[..., Awaitable[Answer]]
 
 COGNITO_TARGET = "AWSCognitoIdentityProviderService."
 
@@ -55,7 +55,12 @@ def guard(module: ModuleType, service: str, plan: FaultPlan) -> None:
     handler: Handler = module.handle_request
 
     async def guarded(
-        method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, list[str]]
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        query: dict[str, list[str]],
+        **more: Any,  # noqa: ANN401 - of a bucket that the host's name tells, the path as it was signed
     ) -> Answer:
         if module is ses and path.startswith("/v2/"):
             # The emulator passes it on to ses_v2, which has a guard of its own.
@@ -69,7 +74,7 @@ def guard(module: ModuleType, service: str, plan: FaultPlan) -> None:
 
         async def effect() -> Answer:
             own = step_functions.serve(operation, json.loads(body or b"{}")) if service == "states" else None
-            return own or await handler(method, path, headers, body, query)
+            return own or await handler(method, path, headers, body, query, **more)
 
         return await plan.serve(service, operation, "", effect)
 

@@ -1,4 +1,4 @@
-"""Start the local AWS: one process on 127.0.0.1 that stops with whoever started it.
+"""Start the local AWS: one process, on 127.0.0.1 unless told otherwise, that stops with whoever started it.
 
     python launcher.py --port 0 --port-file PORT --latency 0.1
 
@@ -54,6 +54,8 @@ def arguments() -> argparse.Namespace:
     """Return the command line's options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one (default)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; in a container 0.0.0.0")
+    parser.add_argument("--name", default="127.0.0.1", help="its name in addresses; BUCKET.NAME is a bucket's")
     parser.add_argument("--port-file", type=Path, help="gets the port's number once requests are answered")
     parser.add_argument("--latency", type=float, default=0.1, help="seconds that each Cognito call takes")
     parser.add_argument("--region", default="ap-northeast-1", help="the Region of unsigned requests")
@@ -64,16 +66,16 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def listen(port: int) -> socket.socket:
-    """Return a socket that listens on 127.0.0.1; held from here on, so nobody can take the port between."""
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on `host`; held from here on, so nobody can take the port between."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
+    listener.bind((host, port))
     listener.listen(512)
     return listener
 
 
-def prepare_environment(port: int, work_dir: Path, region: str, log_level: str) -> None:
+def prepare_environment(port: int, work_dir: Path, options: argparse.Namespace) -> None:
     """Leave only the variables that the emulator needs; it reads them when it is imported.
 
     Nothing of the host's AWS settings may reach it (`AWS_ENDPOINT_URL` would even reach the Lambda functions),
@@ -88,9 +90,9 @@ def prepare_environment(port: int, work_dir: Path, region: str, log_level: str) 
         DOCKER_HOST=f"unix://{work_dir}/no-docker.sock",
         GATEWAY_PORT=str(port),
         IOT_MTLS_ENABLED="0",
-        LOG_LEVEL=log_level,
-        MINISTACK_HOST="127.0.0.1",
-        MINISTACK_REGION=region,
+        LOG_LEVEL=options.log_level,
+        MINISTACK_HOST=options.name,
+        MINISTACK_REGION=options.region,
         S3_DATA_DIR=str(work_dir / "s3"),
         SFTP_ENABLED="0",
         STATE_DIR=str(work_dir / "state"),
@@ -127,7 +129,7 @@ async def run(options: argparse.Namespace, listener: socket.socket) -> None:
     port = listener.getsockname()[1]
 
     def ready() -> None:
-        print(f"AWS_ENDPOINT_URL=http://127.0.0.1:{port}", flush=True)
+        print(f"AWS_ENDPOINT_URL=http://{options.name}:{port}", flush=True)
         if options.port_file:
             # Renamed into place, so that whoever waits for it never reads half a number.
             draft = options.port_file.with_suffix(".new")
@@ -150,8 +152,8 @@ def main() -> None:
     try:
         # Until the server listens to them itself, a signal is an exception.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        with listen(options.port) as listener:
-            prepare_environment(listener.getsockname()[1], work_dir.resolve(), options.region, options.log_level)
+        with listen(options.host, options.port) as listener:
+            prepare_environment(listener.getsockname()[1], work_dir.resolve(), options)
             asyncio.new_event_loop().run_until_complete(run(options, listener))
         status = 0
     except (KeyboardInterrupt, SystemExit):

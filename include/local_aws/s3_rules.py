@@ -23,8 +23,15 @@ def install() -> None:
     handler = s3.handle_request
 
     @functools.wraps(handler)
-    async def handle(method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Answer:
-        answer: Answer = await handler(method, path, headers, body, query)
+    async def handle(
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        query: dict[str, Any],
+        **more: Any,  # noqa: ANN401 - of a bucket that the host's name tells, the path as it was signed
+    ) -> Answer:
+        answer: Answer = await handler(method, path, headers, body, query, **more)
         bucket, _, key = path.strip("/").partition("/")
         caller = extract_access_key_id(headers, query)
         if answer[0] == NOT_FOUND and method in {"GET", "HEAD"} and key and caller:

@@ -41,7 +41,7 @@ def client(aws: LocalAws) -> Callable[..., Any]:
         }
         retries = {"total_max_attempts": attempts, "mode": "standard"}
         config = Config(signature_version="s3v4" if service == "s3" else None, retries=retries, proxies={})
-        return boto3.client(service, config=config, **{**settings, **options})
+        return boto3.client(service, **{"config": config, **settings, **options})
 
     return make
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.config import Config
 
 
 def fetch(url: str, **headers: str) -> tuple[int, bytes]:
@@ -47,6 +49,22 @@ def test_a_tampered_link_is_refused(link: Callable[[int], str]) -> None:
     assert fetch(url.replace("report.csv", "other.csv"))[0] == 403
     assert fetch(url.replace("X-Amz-Expires=60", "X-Amz-Expires=600"))[0] == 403
     assert fetch(url.partition("?")[0])[0] == 403
+
+
+def test_a_link_may_name_its_bucket_in_the_host(
+    client: Callable[..., Any], link: Callable[[int], str], bucket: str
+) -> None:
+    """As boto3 writes links wherever the endpoint has a name, not a number; tampering is refused here too."""
+    link(60)
+    port = urllib.parse.urlsplit(client("s3").meta.endpoint_url).port
+    virtual = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+    named = client("s3", endpoint_url=f"http://s3.localhost:{port}", config=virtual)
+    url = named.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "log/report.csv"}, ExpiresIn=60)
+    host = f"{bucket}.s3.localhost:{port}"
+    assert url.startswith(f"http://{host}/log/report.csv?")
+    here = url.replace(host, f"127.0.0.1:{port}")
+    assert fetch(here, Host=host) == (200, b"0123456789")
+    assert fetch(here.replace("Expires=60", "Expires=600"), Host=host)[0] == 403
 
 
 def test_a_link_ends(link: Callable[[int], str]) -> None:

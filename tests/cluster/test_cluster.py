@@ -1,0 +1,108 @@
+"""What the deployment does: it comes up healthy, imports, sends a worker away in order, and loses a machine."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+WORKERS = ("airflow-worker-1", "airflow-worker-2")
+
+
+def assert_truth(run, ground):
+    """Every user of the run has exactly one outcome, and it is what the user pool says."""
+    rows = run.rows()
+    assert [row["useremail"] for row in rows] == run.addresses
+    assert {row["status"] for row in rows} == {"succeeded"}
+    pool = ground.users()
+    for row in rows:
+        user = pool[row["useremail"]]
+        assert (user.username, user.groups) == (row["username"], {"BASIC"})
+
+
+def test_a_small_import_goes_through(start, ground):
+    """With nothing prepared, the deployment imports users and mails one report; the API server reads a worker's logs."""
+    run = start(25)
+    assert run.wait() == "success"
+    assert_truth(run, ground)
+    assert run.admin not in run.rest.log("cognito_import", run.run_id, "report")
+    assert "succeeded" in run.rest.log("cognito_import", run.run_id, run.tasks()[0]["task_id"], map_index=0)
+
+
+def test_every_container_came_to_health(cluster):
+    """Each service with a health check passes it, each other one has ended well."""
+    assert set(cluster.seconds_to_health) == set(cluster.containers)
+    lasting = [name for name, container in cluster.containers.items() if container.service.healthcheck]
+    assert [name for name in lasting if not cluster.is_healthy(name)] == []
+
+
+def test_workers_import_ahead_of_their_tasks(cluster):
+    """Both workers have imported what an import's tasks need before they forked."""
+    for worker in WORKERS:
+        before, ready, _ = cluster.log(worker).partition(" ready.")
+        assert ready
+        assert "Imported ahead what the tasks of an import need" in before
+        assert "cannot be imported ahead" not in before
+
+
+def test_a_worker_that_is_sent_away_finishes_what_it_runs(cluster, start, ground):
+    """After SIGTERM a worker takes no more tasks and ends its own: nothing is tried twice, as after `docker compose stop`."""
+    run = start(100)
+    run.wait_for_outcomes(20)
+    cluster.stop(WORKERS[0], seconds=120)
+    assert not cluster.processes.is_running(WORKERS[0])
+    assert cluster.processes.exit_code(WORKERS[0]) == 0
+    assert run.wait() == "success"
+    assert {task["try_number"] for task in run.tasks()} == {1}
+    assert_truth(run, ground)
+    cluster.start_container(WORKERS[0])
+    cluster.wait_healthy(WORKERS[0])
+
+
+def test_a_lost_machine_costs_no_user(cluster, start, ground, aws):
+    """A worker and all its children are killed amid an import: the run ends by itself, with one truth and one report."""
+    run = start(300)
+    run.wait_for_outcomes(110)
+    finished = run.folder.known().outcomes
+    killed_at = time.time()
+    cluster.kill(WORKERS[0])
+    assert not cluster.is_healthy(WORKERS[0])
+    assert cluster.is_healthy(WORKERS[1])
+    state = run.wait()
+    ended_at = time.time()
+    assert state == "success"
+    assert_truth(run, ground)
+
+    again = [task["map_index"] for task in run.tasks() if task["try_number"] > 1]
+    assert 0 < len(again) < 20
+    calls = [call for call in aws.calls() if not call["code"]]
+    for operation in ("AdminCreateUser", "AdminAddUserToGroup"):
+        called = Counter(call["username"] for call in calls if call["operation"] == operation)
+        # Only a user who was under way on the lost machine may have been called before: one for each of its tasks.
+        twice = {name for name, count in called.items() if count > 1}
+        assert len(twice) <= len(again)
+        assert max(called.values()) <= 2
+        assert not twice & {name for outcome in finished.values() for name in (outcome.useremail, outcome.username)}
+
+    batches = run.folder.required_manifest().batches
+    taken_over = {
+        run.addresses[row - 1] for index in again for row in range(batches[index].first, batches[index].last + 1)
+    }
+    resumed = [call["time"] for call in calls if call["username"] in taken_over and call["time"] > killed_at + 5]
+    print(
+        f"\nrecovery: {len(again)} batches taken over, first call {min(resumed) - killed_at:.0f} s after the kill, "
+        f"the run's end {ended_at - killed_at:.0f} s after it"
+    )
+
+
+def test_the_deployment_can_be_made_again_without_harm(cluster, ground):
+    """`up` repeated: secrets, database, pool and ground stay as they are, an operator's change of the pool included."""
+    kept = {name: cluster.secret(name) for name in ("postgres_password", "fernet_key", "jwt_secret", "ui_passwords")}
+    cluster.rest.set_pool("cognito_api", 10)
+    for name in ("secrets", "airflow-init", "local-ground"):
+        cluster.repeat(name)
+    assert {name: cluster.secret(name) for name in kept} == kept
+    assert cluster.rest.pool("cognito_api")["slots"] == 10
+    cluster.rest.set_pool("cognito_api", 20)
+    again = type(ground)(mark="local")
+    assert again.find()
+    assert again.user_pool_id == ground.user_pool_id
