@@ -59,18 +59,15 @@ success.
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Param, get_current_context, task
 
-from cognito_import_airflow import Aws, load_settings, refusing
+from cognito_import_airflow import POOL, POOL_SLOTS, Aws, load_settings, refusing
 from cognito_import_approval import ApproveDeletion
 from cognito_import_execution import RunExecution
 
-POOL = "cognito_api"
-POOL_SLOTS = int(os.environ.get("COGNITO_IMPORT_POOL_SLOTS", "20"))  # as many as the pool has
 RETRIES = 3
 LAST_WORD = "all_done"  # report and finish run whatever became of the engine
 IF_APPROVED = "none_failed"  # the question is skipped where there is none, and fails without a yes
@@ -116,7 +113,8 @@ def preflight(taken: dict[str, Any]) -> list[dict[str, Any]]:
     settings, aws, folder = open_run(taken)
     manifest = folder.required_manifest()
     with refusing(folder):
-        check(manifest, settings, Clients(aws.cognito, folder.s3, aws.ses, aws.step_functions), aws.credentials_end())
+        clients = Clients(aws.cognito, folder.s3, aws.ses, aws.step_functions)
+        check(manifest, settings, clients, aws.credentials_end(), pool_slots=POOL_SLOTS)
     return [{**taken, "label": batch.label, **asdict(batch)} for batch in manifest.batches]
 
 

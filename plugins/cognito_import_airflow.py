@@ -6,9 +6,10 @@ Imported whenever a DAG file is parsed, so nothing heavy stands at its top and n
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import contextmanager
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
     from cognito_import.run_folder import RunFolder
     from cognito_import.settings import Settings
+
+POOL: Final = "cognito_api"
+POOL_SLOTS: Final = int(os.environ.get("COGNITO_IMPORT_POOL_SLOTS", "20"))
+"""As many as the pool has: a task says when it is parsed how many it takes, and no task may read the pool."""
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
+from cognito_import_airflow import POOL, POOL_SLOTS
+
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
 
-POOL: Final = "cognito_api"
-SLOTS: Final = 20
 DAGS: Final = frozenset({"cognito_import"})
 
 FORKED_WITH: Final = (
@@ -90,7 +90,7 @@ if "celery" in sys.argv and "worker" in sys.argv:
 
 @hookimpl
 def on_dag_run_running(dag_run: DagRun, msg: str) -> None:  # noqa: ARG001 - the hook's signature
-    """Make the pool if it is missing, and say so: without it Airflow would leave the import's tasks waiting for ever.
+    """Make the pool if it is missing, and say so, or that it is too small: Airflow would leave tasks waiting for ever.
 
     Runs in the scheduler, the one place of a running import that may read the pools.
     """
@@ -100,18 +100,29 @@ def on_dag_run_running(dag_run: DagRun, msg: str) -> None:  # noqa: ARG001 - the
     from airflow.utils.session import create_session
 
     with create_session(scoped=False) as session:
-        if Pool.get_pool(POOL, session=session) is not None:
-            return
-        Pool.create_or_update_pool(
-            POOL,
-            slots=SLOTS,
-            description="Calls to Amazon Cognito: one slot makes one call a second in each quota category.",
-            include_deferred=True,
-            session=session,
-        )
-    log.warning(
-        "The pool %r was missing, so the import would have waited for ever; made it with %d slots.", POOL, SLOTS
-    )
+        pool = Pool.get_pool(POOL, session=session)
+        if pool is None:
+            Pool.create_or_update_pool(
+                POOL,
+                slots=POOL_SLOTS,
+                description="Calls to Amazon Cognito: one slot makes one call a second in each quota category.",
+                include_deferred=True,
+                session=session,
+            )
+            log.warning(
+                "The pool %r was missing, so the import would have waited for ever; made it with %d slots.",
+                POOL,
+                POOL_SLOTS,
+            )
+        elif 0 <= pool.slots < POOL_SLOTS:
+            log.error(
+                "The pool %r has %d slots, and an execution of the state machine waits for ever for %d: set the environment "
+                "variable COGNITO_IMPORT_POOL_SLOTS to %d for all components, or give the pool more slots.",
+                POOL,
+                pool.slots,
+                POOL_SLOTS,
+                pool.slots,
+            )
 
 
 class CognitoImportPlugin(AirflowPlugin):

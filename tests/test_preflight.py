@@ -17,13 +17,14 @@ FINE = {"pacing_seconds": 1.0}
 def preflight(ground):
     """Check a run of one user with these settings."""
 
-    def preflight(change=None, groups=None, end=None):
+    def preflight(change=None, groups=None, end=None, **options):
         settings = Settings.parse(ground.variable(**FINE) if change is None else _changed(ground, change))
         folder = RunFolder(ground.s3, ground.bucket, "run-1")
         request = {"data": [{"useremail": "a@example.com", "groups": groups}], "adminemail": ground.admin}
         manifest = take_in(request, settings, ground.s3, folder)
         end = end and manifest.began_at + end
-        return check(manifest, settings, Clients(ground.cognito, ground.s3, ground.ses, ground.step_functions), end)
+        clients = Clients(ground.cognito, ground.s3, ground.ses, ground.step_functions)
+        return check(manifest, settings, clients, end, **options)
 
     return preflight
 
@@ -95,3 +96,13 @@ def test_credentials_that_end_before_the_link_are_a_warning(preflight):
     (warning,) = preflight(end=timedelta(hours=1))
     assert "36 hours" in warning
     assert preflight(end=timedelta(hours=37)) == []
+
+
+def test_an_execution_that_could_never_have_its_slots_is_said(preflight):
+    """A pool of another size than the state machine's task asks for would let it wait for ever without a word."""
+    with pytest.raises(PreflightError, match="COGNITO_IMPORT_POOL_SLOTS to 10") as found:
+        preflight({"slots": 10, "engine": "step_functions"}, pool_slots=20)
+    assert "'slots' is 10" in str(found.value)
+    with pytest.raises(PreflightError) as other:
+        preflight({"slots": 20, "engine": "step_functions"}, pool_slots=20)
+    assert "COGNITO_IMPORT_POOL_SLOTS" not in str(other.value)

@@ -67,11 +67,19 @@ class _Findings:
         return None
 
 
-def check(manifest: Manifest, settings: Settings, clients: Clients, credentials_end: datetime | None) -> list[str]:
+def check(
+    manifest: Manifest,
+    settings: Settings,
+    clients: Clients,
+    credentials_end: datetime | None,
+    *,
+    pool_slots: int | None = None,
+) -> list[str]:
     """Check all that the run needs. Returns warnings, sentences about what the run can live with.
 
-    `credentials_end` is when the credentials that sign the link end, or None if they do not or nobody knows. Raises
-    PreflightError with every problem found.
+    `credentials_end` is when the credentials that sign the link end, or None if they do not or nobody knows; `pool_slots`
+    how many slots of Airflow's pool an execution of the state machine asks for. Raises PreflightError with every problem
+    found.
     """
     findings = _Findings()
     checks: list[Callable[[], None]] = [
@@ -83,6 +91,12 @@ def check(manifest: Manifest, settings: Settings, clients: Clients, credentials_
     ]
     if manifest.engine == "step_functions":
         checks.append(lambda: _check_state_machine(settings, clients.step_functions, findings))
+        if pool_slots not in (None, settings.slots):
+            findings.problems.append(
+                f"The setting 'slots' is {settings.slots}, but an execution asks for {pool_slots} slots of the pool "
+                "'cognito_api' and would wait for ever, or call beside others: set the environment variable "
+                f"COGNITO_IMPORT_POOL_SLOTS to {settings.slots} for all of Airflow's components."
+            )
     with ThreadPoolExecutor(len(checks)) as pool:  # each waits for another service
         for done in [pool.submit(one) for one in checks]:
             done.result()
