@@ -12,6 +12,7 @@ import secrets
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -205,6 +206,22 @@ class AirflowStack:
         supervisor = self.pids(rf"(LocalExecutor|supervisor).*{instance['id']}")
         code = self.pids(rf"worker -- {instance['id']}")
         return (supervisor[0] if supervisor else None), (code[0] if code else None)
+
+    def wait_until_parked(self, dag_id: str, run_id: str, task_id: str, seconds: float = 120.0) -> None:
+        """Wait until a task waits for a person and can be answered; `StackError` if it does not in time.
+
+        The process of a task that has begun to wait lives on for some seconds. Airflow takes an answer before the scheduler
+        has seen its end for the death of the task.
+        """
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            states = [instance["state"] for instance in self.rest.task_instances(dag_id, run_id, task_id)]
+            if states == ["awaiting_input"] and self.task_pids(dag_id, run_id, task_id) == (None, None):
+                time.sleep(2.0)  # the scheduler's loop
+                return
+            time.sleep(0.3)
+        message = f"{task_id} does not wait for an answer after {seconds:g} s"
+        raise StackError(message)
 
     def memory_mb(self) -> float:
         """Return the memory of all processes in MB; pages that several share count once where the system tells (as root)."""

@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.airflow)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def secrets_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make the file of a secrets backend, whose Variables go before those of the environment."""
     path = tmp_path_factory.mktemp("secrets") / "variables.json"
@@ -37,7 +37,7 @@ def secrets_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def whole_stage(secrets_file: Path) -> Iterator[Stage]:
     """Start Airflow and local AWS once: it takes longer than most tests."""
     env = {

@@ -26,17 +26,9 @@ def victims(ground, addresses):
     return victims
 
 
-def asked(run, seconds=120):
-    """Wait until the run's question is open, and give it.
-
-    An answer in the very moment in which the task begins to wait makes the scheduler take it for dead, and an answer
-    that no worker has stored by then is asked for again.
-    """
-    until = time.monotonic() + seconds
-    while run.states(TASK) != ["awaiting_input"]:
-        assert time.monotonic() < until, run.states(TASK)
-        time.sleep(0.2)
-    time.sleep(5)
+def asked(run):
+    """Wait until the run's question is open, and give it."""
+    run.stage.airflow.wait_until_parked(DAG, run.run_id, TASK)
     return run.rest.question(DAG, run.run_id, TASK)
 
 
