@@ -11,7 +11,7 @@ STACK = $(if $(SUFFIX),--suffix $(SUFFIX))
 # Without bytecode every process of Airflow starts in twice the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo up down test test-unit test-cluster check format bench bench-cluster package deploy variable remove lock clean
+.PHONY: help setup demo up down test test-unit test-cluster check format bench bench-cluster pictures package deploy variable remove lock clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 — /p' $(MAKEFILE_LIST)
@@ -71,6 +71,11 @@ bench: setup  ## Measure 1,000 users against the loops that people write instead
 
 bench-cluster: setup  ## Measure 1,000 users on docker-compose.yaml's services with one worker and with two (five minutes)
 	@$(RUN) -m bench.cluster
+
+pictures: setup  ## Take the pictures of the README anew (installs Debian's chromium if there is no browser)
+	@command -v chromium >/dev/null || { echo "Installing chromium"; apt-get update -qq && apt-get install -qq chromium fonts-noto-cjk; }
+	$(UV) pip install --quiet --python $(VENV)/bin/python playwright==1.65.2
+	@$(RUN) -m demo.pictures
 
 package: setup  ## Build the Lambda function's zip and the state machine's definition
 	@$(RUN) -m aws.package
