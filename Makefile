@@ -41,8 +41,8 @@ up: setup  ## Start local AWS and Airflow, print the UI's address and login, and
 down: setup  ## Stop what `make up` started
 	@$(RUN) -m demo.down
 
-test: setup  ## Run all tests, real Airflow included
-	$(VENV)/bin/python -m pytest
+test: setup  ## Run all tests, real Airflow included (half an hour)
+	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations 25
 
 test-unit: setup  ## Run the tests that need no Airflow (a minute)
 	$(VENV)/bin/python -m pytest -m "not airflow and not cluster"

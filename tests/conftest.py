@@ -13,6 +13,17 @@ from cognito_import.settings import Settings
 from demo.ground import Ground
 from local_aws.process import LocalAws
 
+REAL_AIRFLOW = ("cluster", "integration", "local_airflow")
+"""The folders whose tests run real Airflow."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run real Airflow in one process from the beginning, one after another, and beside it all other files."""
+    items.sort(key=lambda item: not set(item.path.parts) & set(REAL_AIRFLOW))  # stable
+    for item in items:
+        airflow = set(item.path.parts) & set(REAL_AIRFLOW)
+        item.add_marker(pytest.mark.xdist_group("airflow" if airflow else str(item.path)))
+
 
 @pytest.fixture(scope="session")
 def local_aws_process() -> Iterator[LocalAws]:
