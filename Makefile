@@ -11,7 +11,7 @@ STACK = $(if $(SUFFIX),--suffix $(SUFFIX))
 # Without bytecode every process of Airflow starts in twice the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo up down test test-unit test-cluster check format bench bench-cluster pictures package deploy variable remove lock clean
+.PHONY: help setup demo up down test test-unit test-cluster check format bench bench-cluster bench-state-machine pictures package deploy variable remove lock clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 — /p' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ bench: setup  ## Measure 1,000 users against the loops that people write instead
 
 bench-cluster: setup  ## Measure 1,000 users on docker-compose.yaml's services with one worker and with two (five minutes)
 	@$(RUN) -m bench.cluster
+
+bench-state-machine: setup  ## Measure 5,000 users by one execution of the state machine on local AWS (five minutes)
+	@$(RUN) -m bench.state_machine
 
 pictures: setup  ## Take the pictures of the README anew (installs Debian's chromium if there is no browser)
 	@command -v chromium >/dev/null || { echo "Installing chromium"; apt-get update -qq && apt-get install -qq chromium fonts-noto-cjk; }

@@ -17,6 +17,7 @@ REAL_AIRFLOW = ("cluster", "integration", "local_airflow")
 """The folders whose tests run real Airflow."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist's own takes up the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run real Airflow in one process from the beginning, one after another, and beside it all other files."""
     items.sort(key=lambda item: not set(item.path.parts) & set(REAL_AIRFLOW))  # stable

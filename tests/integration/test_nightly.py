@@ -101,12 +101,15 @@ def test_a_deletion_does_not_hold_up_the_night(stage, ground, put, stored, addre
     put("leavers/all.csv", csv(users))
     put("joiners.csv", csv([f"new-{users[0]}"]))
     rest = stage.airflow.rest
+    before = runs_of(rest)
     night = rest.trigger(NIGHTLY, {})
     until = time.monotonic() + 120
-    while not any("joiners-csv" in one and rest.run_state(DAG, one) == "success" for one in runs_of(rest)):
+    # Imports come first, so the deletion's run is the last to be started.
+    while not (deletions := [one for one in runs_of(rest) - before if "all-csv" in one]):
         assert time.monotonic() < until
         time.sleep(0.5)
-    (deletion,) = [run_id for run_id in runs_of(rest) if "all-csv" in run_id]
+    (deletion,) = deletions
+    assert [rest.run_state(DAG, one) for one in runs_of(rest) - before - {deletion}] == ["success"]
     stage.airflow.wait_until_parked(DAG, deletion, "approve_deletion")
     assert "leavers/all.csv" in stored()
     rest.answer(DAG, deletion, "approve_deletion", "Approve")
