@@ -93,8 +93,8 @@ def test_an_empty_inbox_ends_quietly(stage, stored):
     assert (len(stage.aws.outbox()), runs_of(rest)) == before
 
 
-def test_a_deletion_does_not_hold_up_the_night(stage, ground, put, stored, addresses):
-    """Imports go on while a deletion waits for its approval; its file is filed away once the deletion has ended."""
+def test_a_deletion_comes_last_and_waits(stage, ground, put, stored, addresses):
+    """Imports do not wait for a deletion's approval; its file is filed away once the deletion has ended."""
     users = addresses(3)
     for user in users:
         ground.add_user(user)
