@@ -42,7 +42,7 @@ down: setup  ## Stop what `make up` started
 	@$(RUN) -m demo.down
 
 test: setup  ## Run all tests, real Airflow included (half an hour)
-	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations 25
+	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder --durations 25
 
 test-unit: setup  ## Run the tests that need no Airflow (a minute)
 	$(VENV)/bin/python -m pytest -m "not airflow and not cluster"

@@ -8,22 +8,32 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from cognito_import.settings import Settings
 from demo.ground import Ground
 from local_aws.process import LocalAws
 
-REAL_AIRFLOW = ("cluster", "integration", "local_airflow")
+REAL_AIRFLOW = ("tests/cluster/", "tests/integration/", "tests/local_airflow/")
 """The folders whose tests run real Airflow."""
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist's own takes up the marks
+class AirflowBesideTheOthers(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands all tests with real Airflow to one process, since two Airflows would be too much for two cores, and else files."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "airflow" if nodeid.startswith(REAL_AIRFLOW) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Share the tests out as told above."""
+    return AirflowBesideTheOthers(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run real Airflow in one process from the beginning, one after another, and beside it all other files."""
-    items.sort(key=lambda item: not set(item.path.parts) & set(REAL_AIRFLOW))  # stable
-    for item in items:
-        airflow = set(item.path.parts) & set(REAL_AIRFLOW)
-        item.add_marker(pytest.mark.xdist_group("airflow" if airflow else str(item.path)))
+    """Begin with real Airflow, which takes the longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(REAL_AIRFLOW))  # keeps the order else
 
 
 @pytest.fixture(scope="session")
