@@ -76,7 +76,7 @@ bench-state-machine: setup  ## Measure 5,000 users by one execution of the state
 	@$(RUN) -m bench.state_machine
 
 pictures: setup  ## Take the pictures of the README anew (installs Debian's chromium if there is no browser)
-	@command -v chromium >/dev/null || { echo "Installing chromium"; apt-get update -qq && apt-get install -qq chromium fonts-noto-cjk; }
+	@command -v chromium >/dev/null || { echo "Installing chromium"; apt-get update -qq && apt-get install -qq chromium; }
 	$(UV) pip install --quiet --python $(VENV)/bin/python playwright==1.65.2
 	@$(RUN) -m demo.pictures
 
