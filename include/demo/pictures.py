@@ -1,0 +1,135 @@
+"""Take the pictures of the README: real Airflow in a browser, with imports, an approval and a night going on (`make pictures`).
+
+python -m demo.pictures [FOLDER]
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from demo.__main__ import make_users
+from demo.stage import DAG, NIGHTLY, Stage
+from demo.watch import fetch, link_in, rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Locator, Page
+
+FOLDER = Path(__file__).resolve().parents[1] / "pictures"
+APPROVAL = "approve_deletion"
+
+
+def main() -> int:
+    """Take all pictures."""
+    from playwright.sync_api import sync_playwright
+
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        print("A browser is needed: apt-get install chromium")
+        return 1
+    with Stage(settings={"locale": "en"}) as stage, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 860})
+        _log_in(page, stage)
+        for name, take in _PICTURES.items():
+            shown = take(page, stage) or page
+            shown.screenshot(path=folder / f"{name}.png")
+            print(f"{name}.png", flush=True)
+        browser.close()
+    return 0
+
+
+def _log_in(page: Page, stage: Stage) -> None:
+    page.goto(f"{stage.airflow.url}/auth/login")
+    page.fill("input[name=username]", stage.airflow.username)
+    page.fill("input[name=password]", stage.airflow.password)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/")
+
+
+def _show(page: Page, stage: Stage, path: str, seconds: float = 4.0) -> None:
+    page.goto(f"{stage.airflow.url}/{path}")
+    page.wait_for_timeout(seconds * 1000)
+
+
+def _trigger_form(page: Page, stage: Stage) -> None:
+    _show(page, stage, f"dags/{DAG}")
+    page.get_by_test_id("trigger-dag-button").or_(page.get_by_role("button", name="Trigger")).first.click()
+    page.wait_for_timeout(3000)
+
+
+def _import(page: Page, stage: Stage) -> None:
+    """The list of mapped tasks of an import that is under way."""
+    stage.ground.add_user(make_users(60, "example.com")[2]["useremail"])
+    run_id = stage.airflow.rest.trigger(DAG, {"data": make_users(60, "example.com"), "adminemail": stage.ground.admin})
+    _until(lambda: stage.airflow.rest.count(DAG, run_id, "process_users", ["success"]) > 0)
+    _show(page, stage, f"dags/{DAG}/runs/{run_id}/tasks/process_users/mapped")
+    stage.airflow.rest.wait(DAG, run_id)
+
+
+def _mail(page: Page, stage: Stage) -> Locator:
+    assert stage.aws is not None
+    page.set_content(stage.aws.outbox()[-1]["BodyHtml"])
+    return page.locator("table.card")
+
+
+def _csv(page: Page, stage: Stage) -> Locator:
+    """The CSV as a table, as a spreadsheet shows it."""
+    assert stage.aws is not None
+    rows = rows_of(fetch(link_in(stage.aws.outbox()[-1])))[:14]
+    head = "".join(f"<th>{column}</th>" for column in rows[0])
+    body = "".join("<tr>" + "".join(f"<td>{_escape(cell)}</td>" for cell in row.values()) + "</tr>" for row in rows)
+    style = "table{border-collapse:collapse;font:13px sans-serif}td,th{border:1px solid #ccc;padding:4px 8px;text-align:left}"
+    page.set_content(f"<style>{style}</style><table><tr>{head}</tr>{body}</table>")
+    return page.locator("table")
+
+
+def _approval(page: Page, stage: Stage) -> None:
+    users = [{"useremail": user["useremail"]} for user in make_users(60, "example.com")]
+    run_id = stage.airflow.rest.trigger(DAG, {"data": users, "adminemail": stage.ground.admin, "jobtype": "delete"})
+    _until(lambda: stage.airflow.rest.count(DAG, run_id, APPROVAL, ["awaiting_input", "deferred"]) > 0)
+    _show(page, stage, f"dags/{DAG}/runs/{run_id}/tasks/{APPROVAL}/required_actions")
+
+
+def _night(page: Page, stage: Stage) -> None:
+    for number, name in enumerate(("joiners.csv", "hr/moved.csv", "broken.csv")):
+        text = "".join(f"night{number}-{user}@example.com\n" for user in range(20))
+        header = "useremail\n" if name != "broken.csv" else "mail\n"
+        stage.ground.s3.put_object(Bucket=stage.ground.bucket, Key=f"inbox/{name}", Body=(header + text).encode())
+    run_id = stage.airflow.rest.trigger(NIGHTLY, {})
+    stage.airflow.rest.wait(NIGHTLY, run_id)
+    _show(page, stage, f"dags/{NIGHTLY}/runs/{run_id}")
+
+
+_PICTURES: dict[str, Callable[[Page, Stage], Locator | None]] = {
+    "trigger": _trigger_form,
+    "import": _import,
+    "mail": _mail,
+    "csv": _csv,
+    "approval": _approval,
+    "night": _night,
+}
+
+
+def _until(done: Callable[[], bool], seconds: float = 120.0) -> None:
+    until = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > until:
+            message = f"not seen within {seconds:g} s"
+            raise TimeoutError(message)
+        time.sleep(0.5)
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
