@@ -73,7 +73,6 @@ def list_inbox() -> list[dict[str, str]]:
     soft_fail=True,  # what has not ended by then is the next night's
     execution_timeout=timedelta(minutes=30),
     retries=RETRIES,
-    map_index_template="{{ task.op_kwargs['file']['key'] }}",
 )
 def file_away(file: dict[str, str]) -> PokeReturnValue:
     """Move the file when its run has ended. Gives its new key and whether it failed."""

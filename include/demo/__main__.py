@@ -216,4 +216,7 @@ def _head(title: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # all that was started is stopped by now
+        sys.exit("\nStopped, and nothing is left running.")
