@@ -37,6 +37,7 @@ cleared or run twice. To import a file again put it into the inbox again. A run 
 
 from __future__ import annotations
 
+import logging
 import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -51,18 +52,18 @@ CRON = os.environ.get("COGNITO_IMPORT_NIGHTLY_CRON", "0 2 * * *")
 TIME_ZONE = os.environ.get("COGNITO_IMPORT_NIGHTLY_TIME_ZONE", "Asia/Tokyo")
 RETRIES = 3
 
+log = logging.getLogger(__name__)
+
 
 @task(retries=RETRIES, execution_timeout=timedelta(minutes=30))
 def list_inbox() -> list[dict[str, str]]:
     """List the files to import, once those that have only just arrived are at rest."""
-    from airflow.sdk.exceptions import AirflowSkipException
-
     from cognito_import.inbox import Inbox, wait_for_rest
 
     settings = load_settings()
     if settings.inbox is None:
-        message = "The setting 'inbox' names no inbox, so there is nothing to do."
-        raise AirflowSkipException(message)
+        log.info("The setting 'inbox' names no inbox, so there is nothing to do.")
+        return []
     return [file.as_dict() for file in wait_for_rest(Inbox(Aws(settings).s3, settings))]
 
 
@@ -101,10 +102,10 @@ def file_away(file: dict[str, str]) -> PokeReturnValue:
 
 @task(trigger_rule="all_done", execution_timeout=timedelta(minutes=5))
 def finish(listed: list[dict[str, str]] | None, filed: list[dict[str, Any]] | None) -> None:
-    """Fail the run if a file went to failed/ or stayed where it was."""
+    """Fail the run if the inbox was not listed, or a file went to failed/ or stayed where it was."""
     from cognito_import.inbox import verdict
 
-    verdict(len(listed or ()), list(filed or ()))
+    verdict(None if listed is None else len(listed), list(filed or ()))
 
 
 with DAG(

@@ -260,5 +260,7 @@ def test_the_verdict_counts():
     verdict(2, [{"key": "a", "failed": False}, {"key": "b", "failed": False}])
     with pytest.raises(IncompleteRunError, match=r"1 of 2 files failed.*: b\."):
         verdict(2, [{"key": "a", "failed": False}, {"key": "b", "failed": True}])
+    with pytest.raises(IncompleteRunError, match="inbox was not listed"):
+        verdict(None, [])
     with pytest.raises(IncompleteRunError, match="1 of 2 files are still in the inbox"):
         verdict(2, [{"key": "a", "failed": False}])

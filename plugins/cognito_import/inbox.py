@@ -230,8 +230,14 @@ def wait_for_rest(inbox: Inbox, *, sleep: Callable[[float], None] = time.sleep) 
     return waiting.ready
 
 
-def verdict(listed: int, filed: list[dict[str, Any]]) -> None:
-    """Raise IncompleteRunError unless all `listed` files are filed away (`filed`: what became of each), none as failed."""
+def verdict(listed: int | None, filed: list[dict[str, Any]]) -> None:
+    """Raise IncompleteRunError unless all `listed` files are filed away (`filed`: what became of each), none as failed.
+
+    `listed` is None if the inbox could not be listed.
+    """
+    if listed is None:
+        message = "The inbox was not listed: look at the task 'list_inbox'. The next night takes what waits there."
+        raise IncompleteRunError(message)
     failed = [one["key"] for one in filed if one["failed"]]
     left = listed - len(filed)
     if not failed and not left:

@@ -93,6 +93,15 @@ def test_an_empty_inbox_ends_quietly(stage, stored):
     assert (len(stage.aws.outbox()), runs_of(rest)) == before
 
 
+def test_an_inbox_that_cannot_be_listed_is_no_success(stage, vary):
+    """The night is red although its last task runs whatever happened before."""
+    vary(inbox="s3://no-such-bucket-anywhere/inbox/")
+    rest = stage.airflow.rest
+    run_id = rest.trigger(NIGHTLY, {})
+    assert rest.wait(NIGHTLY, run_id, seconds=180) == "failed"
+    assert "inbox was not listed" in rest.log(NIGHTLY, run_id, "finish")
+
+
 def test_a_deletion_comes_last_and_waits(stage, ground, put, stored, addresses):
     """Imports do not wait for a deletion's approval; its file is filed away once the deletion has ended."""
     users = addresses(3)
