@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cognito_import.errors import RequestError
 from cognito_import.outcomes import Outcome
 from cognito_import.settings import ENGINES, JOB_TYPES
-from cognito_import.values import is_mail_address, kind, nearest
+from cognito_import.values import is_at, is_mail_address, kind, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -254,11 +254,10 @@ def _admin(value: object, settings: Settings) -> str:
         raise RequestError(message)
     address = value.strip(" ")
     allowed = settings.allowed_admin_domains
-    domain = address.rpartition("@")[2].lower()
-    if allowed and domain not in {name.lower() for name in allowed}:
+    if allowed and not is_at(address, allowed):
         message = (
-            f"'adminemail' is an address at {domain!r}, where no report may be mailed; expected one at "
-            f"{' or '.join(allowed)} (setting 'allowed_admin_domains')."
+            f"'adminemail' is an address at {address.rpartition('@')[2].lower()!r}, where no report may be mailed; expected "
+            f"one at {' or '.join(allowed)} (setting 'allowed_admin_domains')."
         )
         raise RequestError(message)
     return address

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cognito_import.errors import SettingsError
-from cognito_import.values import is_mail_address, kind, nearest
+from cognito_import.values import is_at, is_mail_address, kind, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -202,11 +202,12 @@ def _inbox_problems(checked: dict[str, Any]) -> list[str]:
     problems = []
     if checked.get("inbox") and not any(rule.prefix == "" for rule in rules):
         problems.append(f"'inbox' needs a rule for all files, '' in 'inbox_rules': {_EXPECTED['inbox_rules']}")
-    allowed = {name.lower() for name in checked.get("allowed_admin_domains", ())}
+    allowed = checked.get("allowed_admin_domains", ())
     problems += [
-        f"'inbox_rules' has an 'adminemail' at {domain!r} for {rule.prefix!r}; expected one at {' or '.join(allowed)}"
+        f"'inbox_rules' has an 'adminemail' at {rule.adminemail.rpartition('@')[2].lower()!r} for {rule.prefix!r}; "
+        f"expected one at {' or '.join(allowed)}"
         for rule in rules
-        if allowed and (domain := rule.adminemail.rpartition("@")[2].lower()) not in allowed
+        if allowed and not is_at(rule.adminemail, allowed)
     ]
     return problems
 

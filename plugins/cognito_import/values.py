@@ -48,6 +48,11 @@ def is_mail_address(value: str) -> bool:
     return len(value) <= _LONGEST_MAIL_ADDRESS and _MAIL_ADDRESS.fullmatch(value) is not None
 
 
+def is_at(address: str, domains: Iterable[str]) -> bool:
+    """Whether `address` is at one of `domains`, in upper or lower case."""
+    return address.rpartition("@")[2].lower() in {domain.lower() for domain in domains}
+
+
 def aware(moment: datetime) -> datetime:
     """Return `moment`, or raise ValueError if it has no time zone: it would be taken for the machine's own."""
     if moment.tzinfo is None:
