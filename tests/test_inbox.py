@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import time
 
 import pytest
 
 from cognito_import import inbox as module
 from cognito_import.errors import InboxError, IncompleteRunError, SettingsError
-from cognito_import.inbox import Inbox, verdict, wait_for_rest
+from cognito_import.inbox import Inbox
+from cognito_import.night import raise_if_incomplete, wait_until_unchanged
 from cognito_import.settings import Settings
 
 RULES = {
@@ -20,38 +22,40 @@ RULES = {
 
 
 @pytest.fixture
-def inbox(ground):
+def inbox(resources):
     """An empty inbox whose files need no rest."""
-    return Inbox(ground.s3, configured(ground))
+    return Inbox(resources.s3, configured(resources))
 
 
-def configured(ground, **change):
+def configured(resources, **change):
     """Settings with an inbox in the ground's bucket."""
-    inbox = {"inbox": f"s3://{ground.bucket}/in/box/", "inbox_rules": RULES, "inbox_quiet_seconds": 0}
-    return Settings.parse({**ground_settings(ground), **inbox, **change})
+    inbox = {"inbox": f"s3://{resources.bucket}/in/box/", "inbox_rules": RULES, "inbox_quiet_seconds": 0}
+    return Settings.parse({**resource_settings(resources), **inbox, **change})
 
 
-def ground_settings(ground):
+def resource_settings(resources):
     """What every deployment has to set."""
-    return {"user_pool_id": ground.user_pool_id, "report_bucket": ground.bucket, "mail_from": ground.mail_from}
+    return {"user_pool_id": resources.user_pool_id, "report_bucket": resources.bucket, "mail_from": resources.mail_from}
 
 
 @pytest.fixture
-def put(ground):
+def put(resources):
     """Put a file into the inbox."""
-    return lambda name, text="useremail\na@example.com\n": ground.s3.put_object(
-        Bucket=ground.bucket, Key=f"in/box/{name}", Body=text.encode()
+    return lambda name, text="useremail\na@example.com\n": resources.s3.put_object(
+        Bucket=resources.bucket, Key=f"in/box/{name}", Body=text.encode()
     )
 
 
 @pytest.fixture
-def stored(ground):
+def stored(resources):
     """Give all that lies in the inbox, by key below it."""
 
     def stored():
-        listed = ground.s3.list_objects_v2(Bucket=ground.bucket, Prefix="in/box/").get("Contents", ())
+        listed = resources.s3.list_objects_v2(Bucket=resources.bucket, Prefix="in/box/").get("Contents", ())
         return {
-            item["Key"].removeprefix("in/box/"): ground.s3.get_object(Bucket=ground.bucket, Key=item["Key"])["Body"]
+            item["Key"].removeprefix("in/box/"): resources.s3.get_object(Bucket=resources.bucket, Key=item["Key"])[
+                "Body"
+            ]
             .read()
             .decode()
             for item in listed
@@ -84,7 +88,7 @@ def test_what_waits(inbox, put):
         "odd.xlsx",
         "hr/.x/c.csv",
     }
-    assert waiting.restless == 0
+    assert waiting.changing == 0
 
 
 def test_imports_come_first_and_in_the_order_of_arrival(inbox, put, monkeypatch):
@@ -104,11 +108,11 @@ def test_imports_come_first_and_in_the_order_of_arrival(inbox, put, monkeypatch)
     assert [file.key for file in inbox.waiting().ready] == ["in/box/z.csv", "in/box/a.csv", "in/box/leavers/1.csv"]
 
 
-def test_the_longest_rule_holds(inbox, put, ground):
+def test_the_longest_rule_holds(inbox, put, resources):
     """A file's request is its place and what the rule with the longest fitting prefix says."""
     for name in ("a.csv", "leavers/b.csv", "leavers/by-machine/c.csv"):
         put(name)
-    place = f"s3://{ground.bucket}/in/box/"
+    place = f"s3://{resources.bucket}/in/box/"
     assert {file.key: inbox.request(file) for file in inbox.waiting().ready} == {
         "in/box/a.csv": {"source": f"{place}a.csv", "adminemail": "all@example.com", "jobtype": "import"},
         "in/box/leavers/b.csv": {
@@ -145,20 +149,20 @@ def test_a_processed_file_moves(inbox, put, stored):
     """It leaves the inbox with its folder and content; doing it again changes nothing."""
     put("hr/users.csv", "content")
     (file,) = inbox.waiting().ready
-    key = inbox.file_away(file)
-    assert stored() == {f"processed/hr/{file.mark}_users.csv": "content"}
-    assert inbox.file_away(file) == key == f"in/box/processed/hr/{file.mark}_users.csv"
-    assert stored() == {f"processed/hr/{file.mark}_users.csv": "content"}
+    key = inbox.archive(file)
+    assert stored() == {f"processed/hr/{file.version_id}_users.csv": "content"}
+    assert inbox.archive(file) == key == f"in/box/processed/hr/{file.version_id}_users.csv"
+    assert stored() == {f"processed/hr/{file.version_id}_users.csv": "content"}
 
 
 def test_a_failed_file_has_its_reason_beside_it(inbox, put, stored):
     """The reason is a text of the same name."""
     put("users.csv", "content")
     (file,) = inbox.waiting().ready
-    inbox.file_away(file, reason="The file has no users.")
+    inbox.archive(file, reason="The file has no users.")
     assert stored() == {
-        f"failed/{file.mark}_users.csv": "content",
-        f"failed/{file.mark}_users.csv.txt": "The file has no users.\n",
+        f"failed/{file.version_id}_users.csv": "content",
+        f"failed/{file.version_id}_users.csv.txt": "The file has no users.\n",
     }
 
 
@@ -173,10 +177,10 @@ def test_a_move_that_broke_off_is_finished(inbox, put, stored, local_aws, operat
     (file,) = inbox.waiting().ready
     local_aws.fault(operation, service="s3", code="AccessDenied", status=403, after=after)
     with pytest.raises(InboxError, match=r"users\.csv.*AccessDenied"):
-        inbox.file_away(file, reason="Broken.")
+        inbox.archive(file, reason="Broken.")
     assert "content" in stored().values()
-    inbox.file_away(file, reason="Broken.")
-    assert set(stored()) == {f"failed/{file.mark}_users.csv", f"failed/{file.mark}_users.csv.txt"}
+    inbox.archive(file, reason="Broken.")
+    assert set(stored()) == {f"failed/{file.version_id}_users.csv", f"failed/{file.version_id}_users.csv.txt"}
 
 
 def test_a_file_that_was_replaced_before_it_was_read_goes_as_it_was_read(inbox, put, stored):
@@ -184,8 +188,8 @@ def test_a_file_that_was_replaced_before_it_was_read_goes_as_it_was_read(inbox, 
     put("users.csv", "one")
     (file,) = inbox.waiting().ready
     etag = put("users.csv", "two")["ETag"].strip('"')
-    inbox.file_away(file, etag=etag)
-    assert stored() == {f"processed/{file.mark}_users.csv": "two"}
+    inbox.archive(file, etag=etag)
+    assert stored() == {f"processed/{file.version_id}_users.csv": "two"}
 
 
 def test_a_file_that_was_replaced_after_it_was_read_stays(inbox, put, stored):
@@ -193,46 +197,51 @@ def test_a_file_that_was_replaced_after_it_was_read_stays(inbox, put, stored):
     put("users.csv", "one")
     (file,) = inbox.waiting().ready
     put("users.csv", "two")
-    assert inbox.file_away(file) is None
+    assert inbox.archive(file) is None
     assert stored() == {"users.csv": "two"}
     assert [new.run_id for new in inbox.waiting().ready] != [file.run_id]
 
 
-def test_a_file_that_has_only_just_changed_is_waited_for(ground, put):
+def test_a_file_that_has_only_just_changed_is_waited_for(resources, put):
     """The night begins when all files are at rest, and leaves those alone that never are."""
     put("users.csv")
-    inbox = Inbox(ground.s3, configured(ground, inbox_quiet_seconds=2))
+    inbox = Inbox(resources.s3, configured(resources, inbox_quiet_seconds=2))
     slept = []
 
     def sleep(seconds):
         slept.append(seconds)
         if len(slept) == 1:
             put("users.csv", "useremail\nb@example.com\n")
-        module.time.sleep(seconds)
+        time.sleep(seconds)
 
-    assert inbox.waiting().restless == 1
-    assert len(wait_for_rest(inbox, sleep=sleep)) == 1
+    assert inbox.waiting().changing == 1
+    assert len(wait_until_unchanged(inbox, sleep=sleep)) == 1
     assert len(slept) > 1
 
     put("users.csv", "never at rest")
-    assert wait_for_rest(Inbox(ground.s3, configured(ground, inbox_quiet_seconds=3600)), sleep=lambda _: None) == []
+    assert (
+        wait_until_unchanged(Inbox(resources.s3, configured(resources, inbox_quiet_seconds=3600)), sleep=lambda _: None)
+        == []
+    )
 
 
 def test_a_crowded_inbox_is_taken_in_parts(inbox, put, monkeypatch):
     """More files than one run of the DAG can map wait for the next night."""
-    monkeypatch.setattr(module, "MOST_FILES", 2)
+    monkeypatch.setattr(module, "MAX_FILES", 2)
     for number in range(3):
         put(f"{number}.csv")
     assert [file.key for file in inbox.waiting().ready] == ["in/box/0.csv", "in/box/1.csv"]
 
 
-def test_an_inbox_that_is_not_there_is_said(ground):
+def test_an_inbox_that_is_not_there_is_said(resources):
     """The error names the place, the code and what to do."""
-    inbox = Inbox(ground.s3, configured(ground, inbox="s3://no-such-bucket-anywhere/in/"))
-    with pytest.raises(InboxError, match=r"s3://no-such-bucket-anywhere/in/: NoSuchBucket .* setting 'inbox'"):
+    inbox = Inbox(resources.s3, configured(resources, inbox="s3://no-such-bucket-anywhere/in/"))
+    with pytest.raises(
+        InboxError, match=r"s3://no-such-bucket-anywhere/in/ cannot be listed: NoSuchBucket .* setting 'inbox'"
+    ):
         inbox.waiting()
     with pytest.raises(InboxError, match="'inbox' is missing"):
-        Inbox(ground.s3, configured(ground, inbox=None))
+        Inbox(resources.s3, configured(resources, inbox=None))
 
 
 @pytest.mark.parametrize(
@@ -248,19 +257,26 @@ def test_an_inbox_that_is_not_there_is_said(ground):
         ({"allowed_admin_domains": ["example.jp"]}, "'adminemail' at 'example.com' for ''; expected one at example.jp"),
     ],
 )
-def test_a_wrong_rule_is_said(ground, change, expected):
+def test_a_wrong_rule_is_said(resources, change, expected):
     """No night begins with a file that nobody would hear of."""
     with pytest.raises(SettingsError, match=re.escape(expected)):
-        configured(ground, **change)
+        configured(resources, **change)
 
 
-def test_the_verdict_counts():
-    """Only a night whose files all went to processed/ is a success."""
-    verdict(0, [])
-    verdict(2, [{"key": "a", "failed": False}, {"key": "b", "failed": False}])
-    with pytest.raises(IncompleteRunError, match=r"1 of 2 files failed.*: b\."):
-        verdict(2, [{"key": "a", "failed": False}, {"key": "b", "failed": True}])
-    with pytest.raises(IncompleteRunError, match="inbox was not listed"):
-        verdict(None, [])
-    with pytest.raises(IncompleteRunError, match="1 of 2 files are still in the inbox"):
-        verdict(2, [{"key": "a", "failed": False}])
+def test_the_verdict_is_what_lies_where(inbox, put):
+    """Only a night whose files all left for processed/, or were replaced, is a success; a night without any is one."""
+    for name in ("a.csv", "hr/b.csv", "replaced.csv"):
+        put(name)
+    files = inbox.waiting().ready
+    with pytest.raises(IncompleteRunError, match=r"^3 of 3 files are still in the inbox"):
+        raise_if_incomplete(inbox, files)
+    by_name = {file.key.rpartition("/")[2]: file for file in files}
+    put("replaced.csv", "useremail\nb@example.com\n")
+    inbox.archive(by_name["a.csv"])
+    with pytest.raises(IncompleteRunError, match=r"^1 of 3 files are still in the inbox"):
+        raise_if_incomplete(inbox, files)
+    inbox.archive(by_name["b.csv"], reason="Broken.")
+    with pytest.raises(IncompleteRunError, match=r"^1 of 3 files failed, .*: in/box/failed/hr/\w+_b\.csv\.$"):
+        raise_if_incomplete(inbox, files)
+    raise_if_incomplete(inbox, [file for file in files if file.key.endswith(("a.csv", "replaced.csv"))])
+    raise_if_incomplete(inbox, [])

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cognito_import.errors import SettingsError
-from cognito_import.settings import _CHECKS, _EXPECTED, Settings
+from cognito_import.settings import Settings
 
 LEAST = {"user_pool_id": "ap-northeast-1_AbC", "report_bucket": "reports", "mail_from": "no-reply@example.com"}
 
@@ -46,6 +46,17 @@ def test_json_text_and_an_object_are_the_same():
         pytest.param({"approve_deletions": "no"}, ["'approve_deletions' is a text", "true or false"], id="approve"),
         pytest.param({"approval_seconds": 0}, ["'approval_seconds' is a number", "7 days"], id="approval-none"),
         pytest.param({"approval_seconds": 604_801}, ["'approval_seconds'", "604800"], id="approval-too-long"),
+        pytest.param({"approve_own": 1}, ["'approve_own' is a number", "true or false"], id="approve-own"),
+        pytest.param({"approvers": "a@example.com"}, ["'approvers' is a text", "array"], id="approvers-text"),
+        pytest.param({"approvers": ["a"]}, ["'approvers' is an array of 1", "mail addresses"], id="approvers-address"),
+        pytest.param({"allowed_groups": "BASIC"}, ["'allowed_groups' is a text", "array"], id="allowed-groups"),
+        pytest.param({"allowed_groups": ["A B"]}, ["'allowed_groups' is an array of 1"], id="allowed-groups-space"),
+        pytest.param({"link_conn_id": 3}, ["'link_conn_id' is a number", "connection"], id="link-conn"),
+        pytest.param(
+            {"inbox_rules": {"": {"adminemail": "a@example.com", "allowed_groups": []}}},
+            ["'inbox_rules' is an object", "allowed_groups"],
+            id="rule-without-groups",
+        ),
         pytest.param({"state_machine_arn": "arn"}, ["'state_machine_arn'", "ARN"], id="arn"),
     ],
 )
@@ -80,6 +91,60 @@ def test_the_temporary_password_is_never_shown():
         assert secret not in str(refused.value)
 
 
-def test_every_setting_has_a_check_and_an_expectation():
-    """The tables know the fields of the dataclass and no others."""
-    assert set(_CHECKS) == set(_EXPECTED) == set(Settings.__slots__)
+def test_every_setting_says_what_is_expected_of_it():
+    """A message has to say it, whichever setting is wrong."""
+    assert [name for name, field in Settings.__pydantic_fields__.items() if not field.description] == []
+
+
+def test_who_may_do_what_is_narrow_by_default():
+    """Nobody approves their own deletion, nobody is mailed, any group may be named, and the usual connection signs."""
+    settings = Settings.parse(LEAST)
+    assert (settings.approve_own, settings.approvers, settings.link_conn_id) == (False, (), None)
+    assert settings.groups_allowed() == ()
+
+
+def test_approvers_are_personal_data():
+    """A log of the settings does not hold an address of theirs."""
+    settings = Settings.parse({**LEAST, "approvers": ["lead@example.com", "hr@example.com"]})
+    assert settings.approvers == ("lead@example.com", "hr@example.com")
+    assert "lead@" not in repr(settings)
+
+
+INBOX = {
+    "inbox": "s3://files/in/",
+    "inbox_rules": {
+        "": {"adminemail": "a@example.com"},
+        "partner/": {"adminemail": "b@example.com", "allowed_groups": ["GUEST"]},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "allowed"),
+    [
+        pytest.param(None, {"GUEST", "STAFF", "BASIC"}, id="data"),
+        pytest.param(("files", "elsewhere/partner/x.csv"), {"GUEST", "STAFF", "BASIC"}, id="not-the-inbox"),
+        pytest.param(("files", "in/staff.csv"), {"GUEST", "STAFF", "BASIC"}, id="rule-without"),
+        pytest.param(("files", "in/partner/x.csv"), {"GUEST", "BASIC"}, id="rule-with"),
+        pytest.param(("other", "in/partner/x.csv"), {"GUEST", "STAFF", "BASIC"}, id="other-bucket"),
+    ],
+)
+def test_a_file_of_the_inbox_may_name_the_groups_of_its_rule(source, allowed):
+    """The rule holds for the file wherever the run that reads it was started; default groups are always allowed."""
+    settings = Settings.parse({**LEAST, **INBOX, "allowed_groups": ["GUEST", "STAFF"]})
+    assert set(settings.groups_allowed(source)) == allowed
+
+
+def test_a_rule_alone_narrows_what_else_is_free():
+    """Without the setting any group may be named, but not by files whose rule lists them."""
+    settings = Settings.parse({**LEAST, **INBOX})
+    assert settings.groups_allowed() == ()
+    assert set(settings.groups_allowed(("files", "in/partner/x.csv"))) == {"GUEST", "BASIC"}
+
+
+def test_a_rule_allows_no_more_groups_than_the_settings():
+    """A rule is narrower, so a group that only it allows is a mistake that is named."""
+    with pytest.raises(
+        SettingsError, match=r"'inbox_rules' allows the group 'GUEST' for 'partner/'.*expected one of STAFF"
+    ):
+        Settings.parse({**LEAST, **INBOX, "allowed_groups": ["STAFF"]})

@@ -7,6 +7,7 @@
     │   └── SourceError     its `source` cannot be read as users
     ├── SettingsError       a setting is missing or wrong
     ├── PreflightError      AWS is not ready for this run; lists everything that is wrong; no user was touched
+    ├── NotReadyError       AWS could not be asked whether it is ready, or for the source: an outage; it is tried again
     ├── InboxError          the nightly run's inbox cannot be read or a file not filed away; it is tried again
     ├── RunFolderError      the run's working files are missing or do not fit together
     ├── NotApprovedError    nobody has approved the deletion; no user was touched
@@ -21,18 +22,33 @@ What one user meets is no exception but an :class:`~cognito_import.outcomes.Outc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from cognito_import.outcomes import Outcome
+    from cognito_import.run.checkpoints import Unsettled
+
+
+READ_ANEW: Final = (
+    "Fix it, then clear 'read_request' with Downstream; what is wrong in the conf itself needs a new run."
+)
+"""What to do about a run that failed before anybody was called for: its request is then read with what holds by then."""
 
 
 class CognitoImportError(Exception):
-    """The root of the tree: catch it to catch all that this package raises on purpose."""
+    """The root of the tree: catch it to catch all that this package raises on purpose.
+
+    `temporary` tells that the same step may succeed a while later, with nothing changed. `then` is what to do in Airflow
+    about an error of this class, where its message leaves that open.
+    """
+
+    temporary: bool = False
+    then: str = ""
 
 
 class RequestError(CognitoImportError):
     """The request cannot be run. Raised before any user is touched."""
+
+    then = READ_ANEW
 
 
 class SourceError(RequestError):
@@ -49,12 +65,20 @@ class PreflightError(CognitoImportError):
     `problems` holds one sentence for each thing that is wrong, with what to do about it.
     """
 
+    then = READ_ANEW
+
     def __init__(self, problems: list[str]) -> None:
         """Make one message of all `problems`, which are sentences."""
         self.problems = problems
         found = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "".join(f"\n  - {problem}" for problem in problems)
         super().__init__(f"Preflight found {found}; no user was touched:{lines}")
+
+
+class NotReadyError(CognitoImportError):
+    """AWS could not be asked whether it is ready for this run, or for its source. No user was touched."""
+
+    temporary = True
 
 
 class InboxError(CognitoImportError):
@@ -72,8 +96,8 @@ class NotApprovedError(CognitoImportError):
 class CallsStoppedError(CognitoImportError):
     """An error that every further user would meet too ended the calls of a batch.
 
-    `code` and `reason` are the service's. `temporary` tells that the same batch may go on by itself a while later.
-    `pending` is what to report of the user who was under way if nobody finishes it, or None if nothing was done to it.
+    `code` and `reason` are the service's. `temporary` says that the same batch may go on by itself a while later.
+    `pending` is what is known of the user who was under way, or None if surely nothing was done to it.
     """
 
     def __init__(self, code: str, reason: str, *, temporary: bool = False) -> None:
@@ -82,7 +106,7 @@ class CallsStoppedError(CognitoImportError):
         self.code = code
         self.reason = reason
         self.temporary = temporary
-        self.pending: Outcome | None = None
+        self.pending: Unsettled | None = None
 
 
 class LeaseLostError(CognitoImportError):

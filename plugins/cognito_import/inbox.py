@@ -15,15 +15,15 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cognito_import.aws import clock, explain
-from cognito_import.errors import InboxError, IncompleteRunError
+from cognito_import import aws
+from cognito_import.aws import error_details, server_time
+from cognito_import.errors import InboxError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,19 +32,17 @@ if TYPE_CHECKING:
 
     from cognito_import.settings import InboxRule, Settings
 
-MOST_FILES: Final = 1_000
+MAX_FILES: Final = 1_000
 """Files of one night, below Airflow's usual limit of 1,024 mapped tasks; the others wait for the next night."""
-PATIENCE: Final = 600.0
-"""Seconds for which the nightly run waits for files that have only just changed."""
-FILED: Final = ("processed/", "failed/")
+ARCHIVES: Final = ("processed/", "failed/")
 
 _UNFINISHED: Final = re.compile(
     r"(?:^|/)(?:\.|~\$)[^/]*$|\.(?:part|partial|filepart|tmp|temp|crdownload|upload)$", re.IGNORECASE
 )
 """Names that tools give to a file while they write it, and hidden files."""
+_RUN: Final = "inbox__"
 _GONE: Final = frozenset({"NoSuchKey", "404", "PreconditionFailed", "412"})
-_LONGEST_NAME: Final = 60
-_LOOK_AGAIN: Final = 10.0
+_MAX_NAME_LENGTH: Final = 60
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +56,7 @@ class InboxFile:
     arrived: str
 
     @property
-    def mark(self) -> str:
+    def version_id(self) -> str:
         """The moment of arrival and eight digits that tell this version of this file from every other."""
         digest = hashlib.sha256(f"{self.key}\0{self.etag}\0{self.arrived}".encode()).hexdigest()[:8]
         return f"{datetime.fromisoformat(self.arrived):%Y%m%dT%H%M%SZ}_{digest}"
@@ -66,12 +64,17 @@ class InboxFile:
     @property
     def run_id(self) -> str:
         """The id of the one run that imports this version, whoever starts it and however often."""
-        legible = re.sub(r"[^0-9A-Za-z]+", "-", self.key.rpartition("/")[2]).strip("-")[:_LONGEST_NAME]
-        return f"inbox__{self.mark}__{legible}"
+        legible = re.sub(r"[^0-9A-Za-z]+", "-", self.key.rpartition("/")[2]).strip("-")[:_MAX_NAME_LENGTH]
+        return f"{_RUN}{self.version_id}__{legible}"
 
     def as_dict(self) -> dict[str, str]:
         """The file as a JSON object."""
         return asdict(self)
+
+
+def is_from_inbox(run_id: str) -> bool:
+    """Tell whether the run is one of a file of the inbox."""
+    return run_id.startswith(_RUN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class Waiting:
     """The files of an inbox, oldest first: those that are `ready`, and how many have only just changed."""
 
     ready: list[InboxFile]
-    restless: int
+    changing: int
 
 
 class Inbox:
@@ -101,21 +104,21 @@ class Inbox:
         A file that changed less than `inbox_quiet_seconds` ago by S3's own clock may still be replaced by its writer, so
         it is not ready yet. Unfinished and hidden files are left alone by their names, folders' markers always.
         """
-        ready, restless = [], 0
+        ready, changing = [], 0
         for item, now in self._objects():
             key = item["Key"]
             if self._is_other(key):
                 continue
             if max(0.0, (now - item["LastModified"]).total_seconds()) < self.quiet_seconds:
-                restless += 1
+                changing += 1
                 continue
             arrived = item["LastModified"].astimezone(UTC).replace(microsecond=0)
             ready.append(InboxFile(key, item["ETag"].strip('"'), arrived.isoformat()))
         # Imports first: a deletion may wait for its approval until the next day.
         ready.sort(key=lambda file: (self.rule(file).jobtype != "import", file.arrived, file.key))
-        if len(ready) > MOST_FILES:
-            log.warning("%d files wait; taking the first %d, the others wait.", len(ready), MOST_FILES)
-        return Waiting(ready[:MOST_FILES], restless)
+        if len(ready) > MAX_FILES:
+            log.warning("%d files wait; taking the first %d, the others wait.", len(ready), MAX_FILES)
+        return Waiting(ready[:MAX_FILES], changing)
 
     def rule(self, file: InboxFile) -> InboxRule:
         """The rule for the file: the one whose prefix is the longest that its key begins with, below the inbox."""
@@ -127,20 +130,17 @@ class Inbox:
         request = {"source": f"s3://{self.bucket}/{file.key}", "adminemail": rule.adminemail, "jobtype": rule.jobtype}
         return request if rule.engine is None else {**request, "engine": rule.engine}
 
-    def file_away(self, file: InboxFile, *, etag: str | None = None, reason: str | None = None) -> str | None:
+    def archive(self, file: InboxFile, *, etag: str | None = None, reason: str | None = None) -> str | None:
         """Move the file to `processed/`, or with a `reason` to `failed/` and put the reason beside it. Gives its new key.
 
         `etag` is what the run has read, if that is another version than the one that was listed: it was replaced in
         between, and what was imported is what goes. A file that was replaced once more stays, as a new file, and the one
         before it is no more: then the answer is None. Doing this again changes nothing.
         """
-        below = file.key.removeprefix(self.prefix)
-        folders, _, name = below.rpartition("/")
-        filed = FILED[reason is not None] + (f"{folders}/" if folders else "") + f"{file.mark}_{name}"
-        target = self.prefix + filed
+        target = self._targets(file)[reason is not None]
         version = f'"{etag or file.etag}"'
         moved = self._copy(file.key, target, version)
-        if not moved and not self._exists(target):
+        if not moved and not self._head(target):
             log.warning("%s was replaced or removed meanwhile; there is nothing to file away.", self._name(file.key))
             return None
         if reason is not None:
@@ -149,9 +149,22 @@ class Inbox:
             self._delete(file.key, version)
         return target
 
+    def place(self, file: InboxFile) -> str | None:
+        """Return the key where this version of the file lies now, or None if it was replaced or removed before it was filed."""
+        arrived = datetime.fromisoformat(file.arrived)
+        found = self._head(file.key)
+        if found and (found["ETag"].strip('"'), found["LastModified"].replace(microsecond=0)) == (file.etag, arrived):
+            return file.key
+        return next((key for key in self._targets(file) if self._head(key)), None)
+
+    def _targets(self, file: InboxFile) -> list[str]:
+        """The file's keys in the folders ARCHIVES."""
+        folders, slash, name = file.key.removeprefix(self.prefix).rpartition("/")
+        return [f"{self.prefix}{filed}{folders}{slash}{file.version_id}_{name}" for filed in ARCHIVES]
+
     def _is_other(self, key: str) -> bool:
         below = key.removeprefix(self.prefix)
-        if not below or below.endswith("/") or below.startswith(FILED):
+        if not below or below.endswith("/") or below.startswith(ARCHIVES):
             return True
         if _UNFINISHED.search(below):
             log.info("%s is left alone: its name says that it is not finished.", self._name(key))
@@ -160,94 +173,53 @@ class Inbox:
 
     # ---- S3
 
-    def _objects(self) -> Any:  # noqa: ANN401 - pairs of an object as S3 lists it, and S3's clock
+    def _objects(self) -> Any:  # pairs of an object as S3 lists it, and S3's clock
         try:
             for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix):
                 for item in page.get("Contents", ()):
-                    yield item, clock(page)
+                    yield item, server_time(page)
         except (ClientError, BotoCoreError) as error:
-            raise self._failure("list", self.prefix, error, "s3:ListBucket") from error
+            raise self._failure("listed", self.prefix, error, "s3:ListBucket") from error
 
     def _copy(self, key: str, target: str, version: str) -> bool:
-        return self._done(
-            "copy", key, "s3:GetObject and s3:PutObject", self._s3.copy,
+        response = self._call(
+            "copied", key, "s3:GetObject and s3:PutObject", self._s3.copy,
             CopySource={"Bucket": self.bucket, "Key": key}, Bucket=self.bucket, Key=target,
             ExtraArgs={"CopySourceIfMatch": version},
         )  # fmt: skip
+        return response is not None
 
-    def _exists(self, key: str) -> bool:
+    def _head(self, key: str) -> Any:  # the object's head as S3 gives it, or None without an object
         permission = "s3:GetObject and s3:ListBucket"
-        return self._done("look at", key, permission, self._s3.head_object, Bucket=self.bucket, Key=key)
+        return self._call("looked at", key, permission, self._s3.head_object, Bucket=self.bucket, Key=key)
 
     def _write(self, key: str, text: str) -> None:
-        self._done(
-            "write", key, "s3:PutObject", self._s3.put_object,
+        self._call(
+            "written", key, "s3:PutObject", self._s3.put_object,
             Bucket=self.bucket, Key=key, Body=f"{text}\n".encode(), ContentType="text/plain; charset=utf-8",
         )  # fmt: skip
 
     def _delete(self, key: str, version: str) -> None:
         """Delete the object unless it was replaced meanwhile ("How to perform conditional deletes", S3 User Guide)."""
         permission = "s3:DeleteObject"
-        if not self._done(
-            "delete", key, permission, self._s3.delete_object, Bucket=self.bucket, Key=key, IfMatch=version
-        ):
+        deleted = self._call(
+            "deleted", key, permission, self._s3.delete_object, Bucket=self.bucket, Key=key, IfMatch=version
+        )
+        if deleted is None:
             log.info("%s was replaced meanwhile; it stays, as a new file.", self._name(key))
 
-    def _done(self, step: str, key: str, permission: str, call: Callable[..., object], **arguments: object) -> bool:
-        """Make a call; whether it was done, and not the object gone or another version."""
+    def _call(self, doing: str, key: str, permission: str, call: Callable[..., Any], **arguments: object) -> Any:
+        """Make a call and return its answer; None if the object is gone or another version."""
         try:
-            call(**arguments)
+            return call(**arguments) or {}
         except (ClientError, BotoCoreError) as error:
-            if explain(error)[0] in _GONE:
-                return False
-            raise self._failure(step, key, error, permission) from error
-        return True
+            if error_details(error)[0] in _GONE:
+                return None
+            raise self._failure(doing, key, error, permission) from error
 
     def _name(self, key: str) -> str:
         return f"s3://{self.bucket}/{key}"
 
-    def _failure(self, step: str, key: str, error: Exception, permission: str) -> InboxError:
-        code, text = explain(error)
-        advice = {
-            "NoSuchBucket": "create the bucket or correct the setting 'inbox'",
-            "AccessDenied": f"allow the worker's role {permission} there",
-            "403": f"allow the worker's role {permission} there",
-        }.get(code, "try again")
-        return InboxError(f"S3 would not {step} {self._name(key)}: {code} ({text}); {advice}.")
-
-
-def wait_for_rest(inbox: Inbox, *, sleep: Callable[[float], None] = time.sleep) -> list[InboxFile]:
-    """Give the files that wait, once none has only just changed; after PATIENCE seconds those that still do are left."""
-    waited = 0.0
-    while (waiting := inbox.waiting()).restless and waited < PATIENCE:
-        log.info("Waiting until %d files that have only just changed are at rest.", waiting.restless)
-        pause = min(_LOOK_AGAIN, inbox.quiet_seconds)
-        sleep(pause)
-        waited += pause
-    if waiting.restless:
-        log.warning("%d files still change; they are left for the next night.", waiting.restless)
-    log.info("%d files wait in s3://%s/%s.", len(waiting.ready), inbox.bucket, inbox.prefix)
-    return waiting.ready
-
-
-def verdict(listed: int | None, filed: list[dict[str, Any]]) -> None:
-    """Raise IncompleteRunError unless all `listed` files are filed away (`filed`: what became of each), none as failed.
-
-    `listed` is None if the inbox could not be listed.
-    """
-    if listed is None:
-        message = "The inbox was not listed: look at the task 'list_inbox'. The next night takes what waits there."
-        raise IncompleteRunError(message)
-    failed = [one["key"] for one in filed if one["failed"]]
-    left = listed - len(filed)
-    if not failed and not left:
-        log.info("All %d files are processed.", listed)
-        return
-    said = []
-    if failed:
-        said.append(
-            f"{len(failed)} of {listed} files failed, each with the reason beside it: {', '.join(map(str, failed))}"
-        )
-    if left:
-        said.append(f"{left} of {listed} files are still in the inbox; the next night goes on with them")
-    raise IncompleteRunError("; ".join(said) + ".")
+    def _failure(self, doing: str, key: str, error: Exception, permission: str) -> InboxError:
+        missing = "create the bucket or correct the setting 'inbox'"
+        return aws.failure(InboxError, error, doing, self._name(key), allow=permission, missing=missing)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+import re
+from typing import Final
+
+from pydantic.dataclasses import dataclass
+
+from cognito_import.addresses import ADDRESS
+from cognito_import.records import STRICT, Record, Text
 
 SUCCEEDED: Final = "succeeded"
 FAILED: Final = "failed"
@@ -12,14 +17,30 @@ NOT_ATTEMPTED: Final = "NotAttempted"
 """The code of a user for whom no call was made, because the calls were stopped or their engine died."""
 
 INTERRUPTED: Final = "Interrupted"
-"""The code of a user who was under way when the worker died, and whom nobody finished."""
+"""The code of a user whom a call may have reached, and whom nobody finished: the run does so when it goes on."""
+
+EXISTED: Final = "Existed"
+"""The code of a success: the user was in the user pool before, and has now what its row says."""
 
 EXISTS_CODES: Final = frozenset({"UsernameExistsException", "AliasExistsException"})
 """The codes of a user who was in the user pool before; the report counts them apart."""
 
+_MAX_REASON_LENGTH: Final = 500
+_PER_USER: Final = re.compile(rf"{ADDRESS.pattern}|[\da-fA-F]{{8}}(?:-[\da-fA-F]{{4}}){{3}}-[\da-fA-F]{{12}}|\d+")
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+
+def plain(message: str) -> str:
+    """A service's message, shortened."""
+    return message[:_MAX_REASON_LENGTH]
+
+
+def common(message: str) -> str:
+    """A :func:`plain` message with `…` where it may differ between users with one problem: no address is left in it."""
+    return _PER_USER.sub("…", message)
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
+class Outcome(Record):
     """One row of the report.
 
     `row` is the user's place in the request, counted from 1; `status` is `succeeded` or `failed`; `message` is `-` for
@@ -28,11 +49,11 @@ class Outcome:
     """
 
     row: int
-    useremail: str
-    status: str
-    message: str = "-"
-    code: str = ""
-    username: str = ""
+    useremail: Text
+    status: Text
+    message: Text = "-"
+    code: Text = ""
+    username: Text = ""
 
     @classmethod
     def failed(cls, row: int, useremail: str, code: str, message: str, username: str = "") -> Outcome:
@@ -44,11 +65,7 @@ class Outcome:
         """A user whom no call was made for, and why."""
         return cls(row, useremail, FAILED, reason, NOT_ATTEMPTED)
 
-    @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> Outcome:
-        """The outcome that :meth:`as_dict` wrote. Raises TypeError for any other shape."""
-        return cls(**fields)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The outcome as a JSON object."""
-        return asdict(self)
+    @property
+    def created(self) -> bool:
+        """Whether this outcome of an import says that the run created the user."""
+        return self.status == SUCCEEDED and self.code != EXISTED

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from cognito_import.aws import explain
-from cognito_import.errors import PreflightError
-from cognito_import.pacing import DEFAULT_QUOTAS, Category
+from cognito_import import mail_ready, pool_fit
+from cognito_import.engine.pace import run_pace
+from cognito_import.engine.shared_rate import LEAST
+from cognito_import.engine.user_pool import JOBS
+from cognito_import.findings import ATTEMPTS, Findings
+from cognito_import.run import pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
@@ -22,135 +26,155 @@ if TYPE_CHECKING:
     from mypy_boto3_ses.client import SESClient
     from mypy_boto3_stepfunctions.client import SFNClient
 
-    from cognito_import.run_folder import Manifest
+    from cognito_import.request.model import UserRow
+    from cognito_import.run.folder import RunFolder
+    from cognito_import.run.manifest import Manifest
+    from cognito_import.run.pace import RunPace
     from cognito_import.settings import Settings
-
-_USED: Final = {
-    "import": (Category.USER_CREATION, Category.USER_RESOURCE_UPDATE),
-    "delete": (Category.USER_UPDATE, Category.USER_READ),
-}
-_MISSING: Final = {"ResourceNotFoundException", "NoSuchBucket", "StateMachineDoesNotExist", "404", "NotFound"}
-_DENIALS: Final = {"AccessDenied", "AccessDeniedException", "NotAuthorizedException", "403", "Forbidden"}
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """The boto3 clients that the check uses, configured by `aws`."""
+    """The boto3 clients that the check uses, configured by `aws`.
+
+    `step_functions` is None within the state machine itself; without `sesv2` the recipient is not looked up.
+    """
 
     cognito: CognitoIdentityProviderClient
     s3: S3Client
     ses: SESClient
-    step_functions: SFNClient
+    step_functions: SFNClient | None
+    sesv2: Any = None
 
 
-@dataclass(slots=True)
-class _Findings:
-    problems: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    def ask(self, what: str, missing: str, permission: str, call: Callable[..., Any], **arguments: Any) -> Any:  # noqa: ANN401 - any call of boto3
-        """Make a call; its failure is a problem, described with what to do. Returns the answer or None."""
-        try:
-            return call(**arguments)
-        except ClientError as error:
-            code, text = explain(error)
-            if code in _MISSING:
-                self.problems.append(f"{what} does not exist: {missing}.")
-            elif code in _DENIALS:
-                self.problems.append(f"{what} cannot be looked at ({code}): allow {permission} to the worker's role.")
-            else:
-                self.problems.append(f"{what} cannot be looked at: {code}: {text}")
-        except BotoCoreError as error:
-            self.problems.append(f"{what} cannot be looked at: {error}")
-        return None
-
-
-def check(
+def check(  # noqa: PLR0913 - what readiness depends on
     manifest: Manifest,
     settings: Settings,
     clients: Clients,
-    credentials_end: datetime | None,
+    credentials_expire_at: datetime | None,
     *,
+    rows: Iterable[UserRow] = (),
     pool_slots: int | None = None,
+    folder: RunFolder | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> list[str]:
-    """Check all that the run needs. Returns warnings, sentences about what the run can live with.
+    """Check all that the run needs, and create its groups if it is to. Returns warnings: what the run can live with.
 
-    `credentials_end` is when the credentials that sign the link end, or None if they do not or nobody knows; `pool_slots`
-    how many slots of Airflow's pool an execution of the state machine asks for. Raises PreflightError with every problem
-    found.
+    `credentials_expire_at` is when the credentials that sign the link end, or None if they do not or nobody knows; `rows` are
+    the users to process; `pool_slots` is how many slots Airflow's pool has, negative for an endless one, or None outside
+    Airflow; in the run's `folder` it is stored how fast the run may go. Raises PreflightError with every problem found,
+    NotReadyError where AWS could not be asked, and RunFolderError where `rows` or `folder` do.
     """
-    findings = _Findings()
+    findings = Findings(sleep)
+    found: list[RunPace] = []
     checks: list[Callable[[], None]] = [
-        lambda: _check_user_pool(manifest, settings, clients.cognito, findings),
+        lambda: _check_user_pool(manifest, settings, clients.cognito, rows, findings),
         lambda: _check_bucket(settings, clients.s3, findings),
-        lambda: _check_sender(settings, clients.ses, findings),
-        lambda: _check_pace(manifest, settings, clients.cognito, findings),
-        lambda: _check_link(manifest, settings, credentials_end, findings),
+        lambda: _check_mail(manifest, settings, clients, findings),
+        lambda: found.append(run_pace(clients.cognito, settings, JOBS[manifest.jobtype].categories)),
+        lambda: _check_link(manifest, settings, credentials_expire_at, findings),
+        lambda: _check_slots(manifest, settings, pool_slots, findings),
     ]
-    if manifest.engine == "step_functions":
-        checks.append(lambda: _check_state_machine(settings, clients.step_functions, findings))
-        if pool_slots not in (None, settings.slots):
-            findings.problems.append(
-                f"The setting 'slots' is {settings.slots}, but an execution asks for {pool_slots} slots of the pool "
-                "'cognito_api' and would wait for ever, or call beside others: set the environment variable "
-                f"COGNITO_IMPORT_POOL_SLOTS to {settings.slots} for all of Airflow's components."
-            )
+    if manifest.engine == "step_functions" and clients.step_functions is not None:
+        checks.append(partial(_check_state_machine, settings, clients.step_functions, findings))
     with ThreadPoolExecutor(len(checks)) as pool:  # each waits for another service
         for done in [pool.submit(one) for one in checks]:
             done.result()
+    _check_pace(settings, found[0], findings)
     for warning in findings.warnings:
         log.warning("%s", warning)
-    if findings.problems:
-        raise PreflightError(findings.problems)
-    log.info("Preflight: all is ready for %d users.", manifest.users - manifest.refused)
+    findings.raise_if_any()
+    if manifest.create_groups and manifest.jobtype == "import":  # now that nothing else keeps the run from beginning
+        create = partial(_get_or_create, clients.cognito)
+        _ask_for_groups(manifest, create, "cognito-idp:GetGroup and CreateGroup", findings)
+        findings.raise_if_any()
+    if folder is not None:
+        pace.write(folder, found[0])
+    users, limit = manifest.users - manifest.rejected_rows, found[0].limit
+    log.info("Preflight: all is ready for %d users, at most %g a second: %.0f s or more.", users, limit, users / limit)
     return findings.warnings
 
 
-def _check_bucket(settings: Settings, s3: S3Client, findings: _Findings) -> None:
+def _check_slots(manifest: Manifest, settings: Settings, pool_slots: int | None, findings: Findings) -> None:
+    """Make sure that `slots` is a cap: a larger pool lets more tasks call at once than the pace counts with."""
+    if pool_slots in (None, settings.slots):
+        return
+    endless = pool_slots < 1
+    if manifest.engine == "mapped" and not endless and pool_slots < settings.slots:
+        return  # fewer tasks at once: the import is slower, no more
+    has = "is endless" if endless else f"has {pool_slots} slots"
+    effect = (
+        f"more than {settings.slots} users would be called for at once"
+        if manifest.engine == "mapped"
+        else "an execution would wait for ever, or call beside other runs"
+    )
+    findings.problems.append(
+        f"The pool 'cognito_api' {has} and the setting 'slots' is {settings.slots}, so {effect}: make both the same, and set "
+        f"the environment variable COGNITO_IMPORT_POOL_SLOTS to {settings.slots} for all of Airflow's components."
+    )
+
+
+def _check_bucket(settings: Settings, s3: S3Client, findings: Findings) -> None:
     findings.ask(
         f"The report bucket {settings.report_bucket!r}",
-        "create it or correct the setting 'report_bucket'",
-        "s3:ListBucket on it",
         s3.head_bucket,
+        allow="s3:ListBucket on it",
+        missing="create it or correct the setting 'report_bucket'",
         Bucket=settings.report_bucket,
     )
 
 
 def _check_user_pool(
-    manifest: Manifest, settings: Settings, cognito: CognitoIdentityProviderClient, findings: _Findings
+    manifest: Manifest,
+    settings: Settings,
+    cognito: CognitoIdentityProviderClient,
+    rows: Iterable[UserRow],
+    findings: Findings,
 ) -> None:
-    answer = findings.ask(
-        f"The user pool {settings.user_pool_id!r}",
-        "correct the setting 'user_pool_id', or the Region of the connection",
-        "cognito-idp:DescribeUserPool on it",
-        cognito.describe_user_pool,
-        UserPoolId=settings.user_pool_id,
-    )
-    if answer is None:
+    user_pool_id = manifest.user_pool_id
+    pool = pool_fit.look_up(cognito, user_pool_id, findings)
+    if not pool:
         return
-    required = [
-        attribute["Name"]
-        for attribute in answer["UserPool"].get("SchemaAttributes", ())
-        if attribute.get("Required") and attribute["Name"] not in {"email", "sub"}
-    ]
-    if required and manifest.jobtype == "import":
-        findings.warnings.append(f"The user pool requires {', '.join(required)}: users without will fail.")
+    pool_fit.check_usernames(pool, manifest.jobtype, findings)
     if manifest.jobtype != "import":
         return
+    pool_fit.check_password(pool, settings.temporary_password, findings)
+    pool_fit.check_attributes(pool, rows, findings)
+    if not manifest.create_groups:
+        _ask_for_groups(manifest, cognito.get_group, "cognito-idp:GetGroup", findings)
+
+
+def _ask_for_groups(manifest: Manifest, call: Callable[..., Any], allow: str, findings: Findings) -> None:
+    """Make a call for each group that a user joins."""
     for group in manifest.groups:
         findings.ask(
             f"The group {group!r}",
-            "create it in the user pool, or correct the setting 'default_groups' or the users' groups",
-            "cognito-idp:GetGroup on the user pool",
-            cognito.get_group,
-            UserPoolId=settings.user_pool_id,
+            call,
+            allow=f"{allow} on the user pool",
+            missing=(
+                "create it in the user pool: the run's users have been called for, so it keeps its groups"
+                if manifest.begun
+                else "create it in the user pool, or correct the setting 'default_groups' or the users' groups"
+            ),
+            attempts=ATTEMPTS,
+            UserPoolId=manifest.user_pool_id,
             GroupName=group,
         )
 
 
-def _check_state_machine(settings: Settings, step_functions: SFNClient, findings: _Findings) -> None:
+def _get_or_create(cognito: CognitoIdentityProviderClient, **group: str) -> None:
+    """Create a group that the user pool does not have."""
+    try:
+        cognito.get_group(**group)
+    except cognito.exceptions.ResourceNotFoundException:
+        with suppress(cognito.exceptions.GroupExistsException):  # another run was faster
+            cognito.create_group(**group)  # type: ignore[arg-type]
+            log.info("The group %r is created.", group["GroupName"])
+
+
+def _check_state_machine(settings: Settings, step_functions: SFNClient, findings: Findings) -> None:
     if settings.state_machine_arn is None:
         findings.problems.append(
             "The setting 'state_machine_arn' is missing: deploy the stack and set it, or choose the engine 'mapped'."
@@ -158,38 +182,28 @@ def _check_state_machine(settings: Settings, step_functions: SFNClient, findings
         return
     findings.ask(
         f"The state machine {settings.state_machine_arn}",
-        "deploy the stack, or correct the setting 'state_machine_arn'",
-        "states:DescribeStateMachine on it",
         step_functions.describe_state_machine,
+        allow="states:DescribeStateMachine on it",
+        missing="deploy the stack, or correct the setting 'state_machine_arn'",
         stateMachineArn=settings.state_machine_arn,
     )
 
 
-def _check_sender(settings: Settings, ses: SESClient, findings: _Findings) -> None:
-    identities = [settings.mail_from, settings.mail_from.rpartition("@")[2]]
-    answer = findings.ask(
-        f"The sender {settings.mail_from!r}",
-        "verify it in SES",
-        "ses:GetIdentityVerificationAttributes",
-        ses.get_identity_verification_attributes,
-        Identities=identities,
-    )
-    if answer is None:
-        return
-    states = {entry["VerificationStatus"] for entry in answer["VerificationAttributes"].values()}
-    if "Success" not in states:
+def _check_mail(manifest: Manifest, settings: Settings, clients: Clients, findings: Findings) -> None:
+    mail_ready.check_sender(settings.mail_from, clients.ses, findings)
+    if clients.sesv2 is not None:
+        mail_ready.check_recipient(manifest.adminemail, clients.ses, clients.sesv2, findings)
+
+
+def _check_pace(settings: Settings, found: RunPace, findings: Findings) -> None:
+    if settings.pace == "all" and found.limit < settings.users_per_second * LEAST:
         findings.problems.append(
-            f"The sender {settings.mail_from!r} is not verified in SES (nor is its domain): verify one of them in this "
-            "Region, or correct the setting 'mail_from'."
+            f"The setting 'reserve' leaves {max(0.0, found.limit):g} of Cognito's {found.quotas[found.scarcest]:g} calls a "
+            f"second for {found.scarcest}, too few for {settings.slots} slots: lower 'reserve', or 'slots' and the pool "
+            "'cognito_api'."
         )
-
-
-def _check_pace(
-    manifest: Manifest, settings: Settings, cognito: CognitoIdentityProviderClient, findings: _Findings
-) -> None:
-    for category in _USED[manifest.jobtype]:
-        quota = _quota_in_force(cognito, category)
-        if settings.users_per_second > quota:
+    for category, quota in found.quotas.items():
+        if settings.pace == "steady" and settings.users_per_second > quota:
             findings.problems.append(
                 f"{settings.slots} slots at one call in {settings.pacing_seconds:g} s make {settings.users_per_second:g} "
                 f"calls a second, above Cognito's {quota:g} a second for {category}: lower 'slots' and the pool "
@@ -197,25 +211,16 @@ def _check_pace(
             )
 
 
-def _quota_in_force(cognito: CognitoIdentityProviderClient, category: Category) -> float:
-    """Requests a second. GetProvisionedLimit tells where the role may ask and botocore knows it, else the table."""
-    try:
-        answer = cognito.get_provisioned_limit(
-            LimitDefinition={"LimitClass": "API_CATEGORY", "Attributes": {"Category": str(category)}}
-        )
-        return float(answer["Limit"]["ProvisionedLimitValue"])
-    except (AttributeError, KeyError, ClientError, BotoCoreError) as error:
-        log.info("The quota in force for %s is not to be had (%s); taking the default.", category, type(error).__name__)
-        return DEFAULT_QUOTAS[category]
-
-
-def _check_link(manifest: Manifest, settings: Settings, credentials_end: datetime | None, findings: _Findings) -> None:
-    if credentials_end is None:
+def _check_link(
+    manifest: Manifest, settings: Settings, credentials_expire_at: datetime | None, findings: Findings
+) -> None:
+    if credentials_expire_at is None:
         return
-    seconds = (credentials_end - manifest.began_at).total_seconds()
+    seconds = (credentials_expire_at - manifest.began_at).total_seconds()
     if seconds < settings.link_seconds:
         findings.warnings.append(
-            f"The credentials end at {credentials_end:%Y-%m-%d %H:%M %Z}, before the {settings.link_seconds / 3600:g} hours "
-            "of the report's link are over; the link ends with them, and the mail will say so. Sign with long-lived "
-            "credentials to keep it longer."
+            f"The credentials end at {credentials_expire_at:%Y-%m-%d %H:%M %Z}, before the "
+            f"{settings.link_seconds / 3600:g} hours of the report's link are over; the link ends with them, and the mail will "
+            "say so. To keep it longer, name a "
+            "connection with an IAM user's key in the setting 'link_conn_id'."
         )

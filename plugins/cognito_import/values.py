@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 _MAIL_ADDRESS: Final = re.compile(
     r"[^@\s,;<>()\[\]\\\"\x00-\x1f\x7f]+@[^@\s,;<>()\[\]\\\"\x00-\x1f\x7f]+\.[^@\s.,;<>]+"
 )
-_LONGEST_MAIL_ADDRESS: Final = 254
+_MAX_ADDRESS_LENGTH: Final = 254
 
 
-def kind(value: object) -> str:  # noqa: PLR0911 - one line for each kind
+def describe_type(value: object) -> str:  # noqa: PLR0911 - one line for each kind
     """Name the kind of a JSON value for a message, never its content: 'a number', 'an array of 3'."""
     match value:
         case None:
@@ -37,7 +37,7 @@ def kind(value: object) -> str:  # noqa: PLR0911 - one line for each kind
             return f"a {type(value).__name__}"
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint at the known word that `word` probably meant, with a leading space, or nothing."""
     close = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
@@ -45,7 +45,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def is_mail_address(value: str) -> bool:
     """Whether mail can be sent to `value`: one plain address, no display name, list or line break."""
-    return len(value) <= _LONGEST_MAIL_ADDRESS and _MAIL_ADDRESS.fullmatch(value) is not None
+    return len(value) <= _MAX_ADDRESS_LENGTH and _MAIL_ADDRESS.fullmatch(value) is not None
 
 
 def is_at(address: str, domains: Iterable[str]) -> bool:

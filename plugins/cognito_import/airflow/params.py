@@ -1,0 +1,78 @@
+"""The keys of a request as the fields of Airflow's trigger form."""
+
+from __future__ import annotations
+
+from airflow.sdk import Param
+
+
+def request_params() -> dict[str, Param]:
+    """Return the form's fields by the request's key, in the form's order."""
+    return {
+        "adminemail": Param(
+            type="string",  # without a default: the form marks the field as required, and Airflow refuses a conf without it
+            format="email",
+            title="Administrator",
+            description="The address that gets the report.",
+        ),
+        "lines": Param(
+            None,
+            type=["null", "string"],
+            format="multiline",
+            title="Users",
+            description="One address in each line, or cells copied out of a spreadsheet. A header row says what the columns are "
+            "(email, given_name, groups …); without one the column of addresses is used. Airflow keeps them in its list of "
+            "runs and its audit log; Source keeps them out.",
+        ),
+        "source": Param(
+            None,
+            type=["null", "string"],
+            title="Source",
+            description="Instead of Users: the s3://bucket/key of a .csv, .json or .jsonl file, or of an earlier report's CSV.",
+        ),
+        "jobtype": Param(
+            "import",
+            type="string",
+            enum=["import", "delete"],
+            title="Job",
+            description="import creates the users; delete deletes them, once somebody has approved it.",
+        ),
+        "existing_users": Param(
+            None,
+            type=["null", "string"],
+            enum=[None, "fail", "complete"],
+            title="Users who exist",
+            description="Of an import: fail makes them failures; complete has them join the groups that they lack and gives them "
+            "the attributes that the list names. Leave empty for the deployment's default.",
+        ),
+        "invite": Param(
+            None,
+            type=["null", "boolean"],
+            title="Invitations",
+            description="Of an import: Cognito mails each new user an invitation. Untouched, the deployment's default.",
+            section="More",
+        ),
+        "create_groups": Param(
+            None,
+            type=["null", "boolean"],
+            title="Create groups",
+            description="Of an import: groups that the user pool lacks are created. Untouched, the deployment's default.",
+            section="More",
+        ),
+        "engine": Param(
+            None,
+            type=["null", "string"],
+            enum=[None, "mapped", "step_functions"],
+            title="Engine",
+            description="Where the calls are made. Leave empty for the deployment's default.",
+            section="More",
+        ),
+        "data": Param(
+            None,
+            type=["null", "array"],
+            items={"type": ["object", "string"]},
+            title="Users as JSON",
+            description='An array of objects such as {"useremail": "user01@example.com"}, with attributes and groups if you '
+            "like, or of plain addresses.",
+            section="More",
+        ),
+    }

@@ -1,0 +1,1 @@
+"""The calls to Cognito: paced, resumable, exact about every outcome."""

@@ -1,0 +1,96 @@
+"""What the calls of a child of the state machine came to, and what that means for its users.
+
+A child hands over what was answered, each call once. An error is named as Step Functions names it, so it is read here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from cognito_import.engine.completion import completes
+from cognito_import.engine.error_policy import THROTTLES, ErrorPolicy, named, policy_for
+from cognito_import.outcomes import SUCCEEDED, Outcome
+
+if TYPE_CHECKING:
+    from cognito_import.engine.jobs import Objection
+    from cognito_import.request.model import UserRow
+    from cognito_import.run.checkpoints import Unsettled
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one call of a child came to; `error` is empty for a success. `unsure`: it may have had an effect all the same."""
+
+    call: str
+    username: str
+    error: str = ""
+    message: str = ""
+    policy: ErrorPolicy | None = None
+    unsure: bool = False
+    since: str = ""
+    created: str | float = ""
+
+    @property
+    def told(self) -> str:
+        """The error, and what the service said of it."""
+        return f"{self.error}: {self.message}"
+
+    @classmethod
+    def read(cls, result: dict[str, Any]) -> Result:
+        """The result as the child hands it over; see `children.store_batch`."""
+        if not result.get("error"):
+            return cls(result["call"], result.get("username") or "", created=result.get("created") or "")
+        failure = named(result["error"], result.get("message") or "")
+        policy = policy_for(result["call"], failure.code, failure.status)
+        at = result.get("at") or 0
+        since = datetime.fromtimestamp(at / 1_000, UTC).isoformat() if at else ""
+        fault = policy in (ErrorPolicy.RECHECK, ErrorPolicy.RETRY) and failure.code not in THROTTLES
+        unsure = fault or failure.repeated
+        return cls(result["call"], "", failure.code, failure.message, policy, unsure, since)
+
+
+def _moment(told: str | float) -> datetime:
+    """A moment as Step Functions tells it: ISO 8601, or seconds since the epoch."""
+    return datetime.fromisoformat(told) if isinstance(told, str) else datetime.fromtimestamp(told, UTC)
+
+
+def objected(row: UserRow, made: list[Result], objection: Objection) -> Outcome | None:
+    """The outcome of a user who was looked up and may not be deleted."""
+    if len(made) != 1 or not made[0].created:
+        return None
+    told = objection(row.useremail, made[0].username, _moment(made[0].created))
+    return Outcome.failed(row.row, row.useremail, *told, made[0].username) if told else None
+
+
+def judged(
+    entry: Unsettled, row: UserRow, made: list[Result], *, closed: bool, existing_users: str = "fail"
+) -> Outcome | Unsettled | None:
+    """A user's outcome, or what is known of one who has to be settled, or None for one whom surely no call reached."""
+    username = next((result.username for result in made if result.username and not result.error), "")
+    entry = replace(entry, username=username)
+    failure = next((result for result in made if result.error), None)
+    if failure and (failure.unsure or completes(failure.error, existing_users)):  # for the core's worker
+        return replace(entry, since=failure.since or entry.since)
+    if failure and failure.policy is ErrorPolicy.RESULT:
+        return Outcome.failed(row.row, row.useremail, failure.error, failure.message, username)
+    if not closed:
+        return entry
+    if made and made[0].call == "AdminGetUser":
+        done, needed = [result for result in made[1:] if not result.error], 1
+        username = username if done else ""  # found, and surely not deleted
+    else:
+        done, needed = [result for result in made if not result.error], 1 + len(row.groups)
+    if not username:
+        return None
+    if failure is None and len(done) == needed:
+        return Outcome(row.row, row.useremail, SUCCEEDED, username=username)
+    return entry
+
+
+def stop_in(made: dict[int, list[Result]], *, gave_up: bool) -> Result | None:
+    """What every further user would meet too, or what the child gave up for."""
+    failures = [result for one in made.values() for result in one if result.error]
+    stop = next((one for one in failures if one.policy is ErrorPolicy.STOP), None)
+    return stop or (failures[-1] if gave_up and failures else None)

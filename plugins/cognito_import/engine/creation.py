@@ -1,0 +1,111 @@
+"""The job type `import`: creates a user and adds it to its groups."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from cognito_import.engine.calls import BACKOFF, UserFailedError
+from cognito_import.engine.completion import COMPLETION_CALLS, complete, completes
+from cognito_import.engine.jobs import Job
+from cognito_import.engine.pacing import Category
+from cognito_import.outcomes import EXISTS_CODES
+from cognito_import.settings import COMPLETE
+
+if TYPE_CHECKING:
+    from cognito_import.engine.completion import User
+    from cognito_import.engine.jobs import Reach
+    from cognito_import.outcomes import Outcome
+    from cognito_import.request.model import UserRow
+    from cognito_import.settings import Settings
+
+CLOCK_SKEW: Final = timedelta(seconds=1)
+"""By how much the clocks of S3 and Cognito may differ."""
+
+
+class Creation(Job):
+    """Creates users.
+
+    A user who exists is finished if a call of this run may have created it, it was created since that call, and no other
+    run says that it created it. Any other user who exists is a failure, or with the setting `existing_users` at `complete`
+    gets what it lacks (see `completion`).
+    """
+
+    categories = (Category.USER_CREATION, Category.USER_RESOURCE_UPDATE)
+
+    def _process(self, row: UserRow, reach: Reach) -> Outcome:
+        existing = None if reach.username else self._create(row, reach)
+        if existing is not None:
+            return complete(self.calls, row, reach, existing)
+        reach.uncertain = True  # it is there, and may lack groups
+        for group in row.groups:
+            self.calls.make("AdminAddUserToGroup", Username=reach.username, GroupName=group)
+        return reach.succeeded()
+
+    def _create(self, row: UserRow, reach: Reach, attempts: int = BACKOFF.attempts) -> User | None:
+        """Create the user and note the name that Cognito gave it; return a user who exists and is to be completed."""
+        try:
+            answer = self.calls.make("AdminCreateUser", reach.note, **creation(row, self.settings))
+        except UserFailedError as failure:
+            exists = failure.code in EXISTS_CODES
+            # A trigger that fails may do so after the user was created.
+            doubtful = reach.uncertain and (exists or failure.code == "UnexpectedLambdaException")
+            completed = completes(failure.code, self.settings.existing_users)
+            if not doubtful and not completed:
+                raise
+            user = self._look_up(row)
+            if user is None and exists and attempts > 1:  # somebody deleted it between the two calls
+                return self._create(row, reach, attempts - 1)
+            ours = user is not None and doubtful and self._is_ours(user, row, reach)
+            if user is None or not (ours or completed):
+                raise
+            if not ours:
+                return user
+            reach.username = str(user["Username"])
+        else:
+            reach.username = str(answer["User"]["Username"])
+        return None
+
+    def _look_up(self, row: UserRow) -> User | None:
+        """Return the user of this address as AdminGetUser describes it, or None if there is none."""
+        try:
+            return self.calls.make("AdminGetUser", Username=row.useremail)
+        except UserFailedError as failure:
+            if failure.code == "UserNotFoundException":
+                return None
+            raise
+
+    @staticmethod
+    def _is_ours(user: User, row: UserRow, reach: Reach) -> bool:
+        """Tell whether the user was created since a call of ours may have reached it, and not by another run.
+
+        A user that signed up live meanwhile has another status, so it is not taken for ours.
+        """
+        if user["UserCreateDate"] < reach.since - CLOCK_SKEW or user["UserStatus"] != "FORCE_CHANGE_PASSWORD":
+            return False
+        return not reach.resume.made_elsewhere(row.useremail, str(user["Username"]))
+
+    def calls_at_most(self, row: UserRow) -> int:
+        """A user who exists may have to be looked up, and completed."""
+        return 2 + len(row.groups) + (COMPLETION_CALLS if self.settings.existing_users == COMPLETE else 0)
+
+    @staticmethod
+    def first_call(row: UserRow, settings: Settings) -> dict[str, Any]:
+        """AdminCreateUser, and the groups to join after it."""
+        arguments = {"UserPoolId": settings.user_pool_id, **creation(row, settings)}
+        return {"call": "AdminCreateUser", "arguments": arguments, "groups": list(row.groups)}
+
+
+def creation(row: UserRow, settings: Settings) -> dict[str, Any]:
+    """The arguments of AdminCreateUser for one user, but for the user pool."""
+    attributes = {"email": row.useremail, "email_verified": "true", **row.attributes}
+    arguments: dict[str, Any] = {
+        "Username": row.useremail,
+        "UserAttributes": [{"Name": name, "Value": value} for name, value in attributes.items()],
+        "DesiredDeliveryMediums": ["EMAIL"],
+    }
+    if not settings.invite:
+        arguments["MessageAction"] = "SUPPRESS"
+    if settings.temporary_password:
+        arguments["TemporaryPassword"] = settings.temporary_password
+    return arguments

@@ -1,0 +1,158 @@
+"""One slot's pace: at most one call in each quota category in so many seconds."""
+
+from __future__ import annotations
+
+import math
+import time
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from cognito_import.aws import MAX_CALL_SECONDS
+from cognito_import.engine.shared_rate import LEAST, LOOK_SECONDS, UNHINDERED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cognito_import.engine.shared_rate import SharedRate
+
+
+class Category(StrEnum):
+    """The quota categories that the import's calls count against ("Quotas", Amazon Cognito Developer Guide)."""
+
+    USER_CREATION = "UserCreation"
+    USER_RESOURCE_UPDATE = "UserResourceUpdate"
+    USER_UPDATE = "UserUpdate"
+    USER_READ = "UserRead"
+    USER_RESOURCE_READ = "UserResourceRead"
+
+
+DEFAULT_QUOTAS = {
+    Category.USER_CREATION: 50,
+    Category.USER_RESOURCE_UPDATE: 25,
+    Category.USER_UPDATE: 25,
+    Category.USER_READ: 120,
+    Category.USER_RESOURCE_READ: 50,
+}
+"""Requests a second for an account and Region, all user pools and live traffic together, unless raised."""
+
+
+MAX_SLOWDOWN = 1 / LEAST
+"""How many times longer than the pace a slot waits between two calls, at most, after throttles."""
+_CUT, _REGAIN = 0.7, 0.003
+"""What a throttle leaves of a slot's own rate, and what each call gives back. A slot that knows nothing of the others goes by
+these alone. In a simulation of 20 such slots beside 12 live calls a second on a quota of 25, they throttle 2.5% of the live
+calls and use all that is free; a fixed pace with backoff throttles 42%."""
+
+
+def max_seconds_per_user(calls: int, pacing_seconds: float) -> float:
+    """The seconds that a worker can be at one user, from one time that it stores something to the next.
+
+    `calls` are those made between the two; none of them has to be repeated.
+    """
+    return calls * (pacing_seconds * MAX_SLOWDOWN + MAX_CALL_SECONDS)
+
+
+CALM_SECONDS = 60
+"""For how long a child meets no throttle until it waits half as long again, which is its pace at the least. 20 children in the
+simulation then use 99% of what is free beside 12 live calls a second, and throttle 1.8% of these; with a window 75% and 3.5%."""
+_SPREAD = (5**0.5 - 1) / 2
+
+
+def pauses(pacing_seconds: float, rate: float, number: int) -> tuple[int, int]:
+    """The whole seconds that the child with batch `number` waits between two calls: at the least, and at its beginning.
+
+    At its beginning it goes by the shared `rate`. Since that is seldom a whole number of seconds, some children wait a second
+    longer than others, so that together they keep it.
+    """
+    least = max(1, math.ceil(pacing_seconds))
+    wanted = max(least, pacing_seconds / rate)
+    longer = math.ceil(wanted)
+    shorter = max(1, longer - 1)
+    # The share of children who wait longer, such that the calls of all in a second are as many as wanted.
+    share = (1 / shorter - 1 / wanted) / (1 / shorter - 1 / longer) if longer > shorter else 1.0
+    return least, longer if number * _SPREAD % 1 < share else max(least, shorter)
+
+
+USUAL_SECONDS = 0.1
+"""Seconds that a call is expected to take until one has been measured; one that takes this much longer counts as late."""
+
+
+class Pacer:
+    """Keeps `seconds` between the starts of two calls of one category, counted from start to start.
+
+    A call that takes long therefore costs no pace, and one that was late is never made up for by two at once. The slot's
+    earlier holder may have called until it gave the slot up, so no call starts before the slot was held for `seconds`.
+
+    The quota is shared with live traffic, which comes first: a throttle says that it is used up, so the slot slows down at
+    once, and so do all others as soon as they learn of it (see `shared_rate`).
+    """
+
+    def __init__(  # noqa: PLR0913 - the last two are for tests
+        self,
+        seconds: float,
+        *,
+        held_for: float = 0.0,
+        shared: SharedRate | None = None,
+        ceiling: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Take the steady pace and for how long the slot is held already, and for tests a clock and a sleep, all in seconds.
+
+        `shared` is the rate of all slots, None for a slot that knows of no others. `ceiling` is the highest rate, as a
+        fraction of the steady pace; above 1 the slot finds out by going slowly faster.
+        """
+        self._seconds = seconds
+        self._shared, self._asked = shared, -math.inf
+        self._all, self._read = UNHINDERED, 0.0
+        self._own, self._ceiling = min(1.0, ceiling), ceiling
+        self._untold = False
+        self._clock = clock
+        self._sleep = sleep
+        # A wall clock that was set back between the slot's start and now must not add to the wait.
+        self._taken = clock() - max(0.0, held_for)
+        self._started: dict[Category, float] = {}
+        self._fastest: dict[Category, float] = {}
+
+    @property
+    def rate(self) -> float:
+        """The fraction of the steady pace that the slot keeps now."""
+        return min(self._ceiling, self._own, self._all.after(self._clock() - self._read))
+
+    def wait(self, category: Category) -> None:
+        """Sleep until a call of `category` may start, and count it as started now."""
+        last = self._started.get(category, self._taken)
+        # A sleep may end a little early, hence the loop.
+        while (left := last + self._seconds / self.rate - self._clock()) > 0:
+            self._sleep(left)
+        self._started[category] = self._clock()
+        self._own = min(self._ceiling, self._own + _REGAIN)
+
+    def throttled(self) -> None:
+        """Slow down, for a call was throttled."""
+        self._own = max(LEAST, self.rate * _CUT)
+        self._untold = True
+
+    def share(self) -> None:
+        """Tell the other slots of a throttle, and learn of theirs, if it is time to.
+
+        S3 may take long, so whoever has a lease looks at it afterwards.
+        """
+        if self._shared is None or not (self._untold or self._clock() - self._asked >= LOOK_SECONDS):
+            return
+        found = self._shared.exchange(throttled=self._untold, ceiling=self._ceiling)
+        self._asked, self._untold = self._clock(), False
+        if found:  # it holds what this slot's throttles have taught, too
+            self._all, self._read = found, self._asked
+            self._own = max(self._own, min(1.0, self._ceiling))
+
+    def done(self, category: Category) -> None:
+        """Take note that the call of `category` has been answered.
+
+        One that took far longer than the fastest may have reached the service that much late, on a machine that is busy
+        starting tasks, say. It counts as started so much later; else the next would reach the service too close behind.
+        """
+        took = self._clock() - self._started[category]
+        late = took - self._fastest.get(category, USUAL_SECONDS) - USUAL_SECONDS
+        self._started[category] += max(0.0, late)
+        self._fastest[category] = min(took, self._fastest.get(category, took))

@@ -1,0 +1,131 @@
+"""What runs have to know of each other's users: whom a deletion may not delete, and whom another run has created.
+
+::
+
+    runs/imported/{moment}_{run}    one for each import: when it was read, and which run it is
+
+**Of two requests that name one address the later one holds.** Imports of a night go first and a deletion may wait for days,
+so the order of the calls says nothing. What counts is `Manifest.asked_at`: of a file of the inbox when it arrived there, of
+another request when it was read. A deletion leaves alone
+
+* whom an import names that was asked for later, or in the same second (`ImportedSince`): in doubt nobody is deleted. An
+  import that was refused counts once it is cleared and goes on;
+* who was created after the deletion was asked for (`CreatedSince`), unless by an import that was asked for before it.
+  Services tell moments in whole seconds. Who was created within the very second of the request counts as there before:
+  programs create a user and have it deleted at once, while between a list and an import of this product lie its checks.
+
+An import is entered before its manifest is written, and a deletion looks after it has claimed its users (see `claims`). So
+an import that the deletion does not find has called for none of them yet, and finds them claimed.
+
+**A user is of the run that says that it created it.** An import whose answer was lost takes a user for its own who was
+created since; that may be the work of another run that ran in between, and has stored so by then.
+
+Costs: for each batch of a deletion (in the state machine for each ten of its users) one list, and of each import that was
+read since the deletion was asked for the manifest and the rows. Only for a user who was created since also the outcomes of the
+imports asked for before it, as far as they were read within MAX_IMPORT_AGE before or since. An import reads the like only for
+a user whose answer was lost.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from cognito_import.engine.claims import folded
+from cognito_import.run.folder import IMPORTED, RunFolder
+from cognito_import.run.shared_objects import SharedObjects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cognito_import.outcomes import Outcome
+    from cognito_import.request.model import UserRow
+    from cognito_import.run.manifest import Manifest
+
+IMPORTED_SINCE: Final = "ImportedSince"
+CREATED_SINCE: Final = "CreatedSince"
+MAX_IMPORT_AGE: Final = timedelta(days=1)
+"""By how much earlier an import may have been read that still creates users when a deletion is asked for."""
+_SECOND: Final = timedelta(seconds=1)
+_MOMENT: Final = "%Y%m%dT%H%M%SZ"
+
+
+def enter_import(folder: RunFolder, read_at: datetime) -> None:
+    """Enter the run as an import that was read then. Raises RunFolderError."""
+    _objects(folder).write(f"{read_at.astimezone(UTC):{_MOMENT}}_{folder.run}", b"")
+
+
+class Precedence:
+    """What other runs of the user pool say of a batch's users. Raises RunFolderError."""
+
+    def __init__(self, folder: RunFolder, rows: Iterable[UserRow]) -> None:
+        """Read nothing yet."""
+        self._folder = folder
+        manifest = folder.required_manifest()
+        self._user_pool_id, self._asked, self._began = manifest.user_pool_id, manifest.asked_at, manifest.began_at
+        self._users = {folded(row.useremail) for row in rows}
+
+    def objection(self, useremail: str, username: str, created: datetime) -> tuple[str, str] | None:
+        """Return the code and the reason why a user, as it was looked up, may not be deleted; None if it may."""
+        run = self._later.get(folded(useremail))
+        if run is not None:
+            reason = f"The import {run} was asked for after this deletion and names this user, so it was not deleted."
+            return IMPORTED_SINCE, reason
+        if created < self._asked + _SECOND or self._made_by_earlier.get(folded(useremail)) == username:
+            return None
+        asked, at = (f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" for moment in (self._asked, created))
+        reason = f"The user was created on {at}, after this deletion was asked for on {asked}, so it was not deleted."
+        return CREATED_SINCE, reason
+
+    def made_elsewhere(self, useremail: str, username: str) -> bool:
+        """Tell whether another import says that it created this user."""
+        made = (
+            outcome
+            for other, _ in self._imports(self._began - MAX_IMPORT_AGE)
+            for outcome in _made(other, {folded(useremail)})
+        )
+        return any(outcome.username == username for outcome in made)
+
+    @cached_property
+    def _later(self) -> dict[str, str]:
+        """Of the batch's users those whom a later import names: the run by folded address."""
+        return {
+            address: other.run
+            for other, manifest in self._imports(self._asked)
+            if manifest.asked_at >= self._asked and (shared := _shared(other, self._users)) and other.refused() is None
+            for address in shared
+        }
+
+    @cached_property
+    def _made_by_earlier(self) -> dict[str, str]:
+        """Of the batch's users those whom an earlier import has created: Cognito's username by folded address."""
+        return {
+            folded(outcome.useremail): outcome.username
+            for other, manifest in self._imports(self._asked - MAX_IMPORT_AGE)
+            if manifest.asked_at < self._asked
+            for outcome in _made(other, self._users)
+        }
+
+    def _imports(self, read_since: datetime) -> Iterator[tuple[RunFolder, Manifest]]:
+        for name, _, _ in _objects(self._folder).listed(after=f"{read_since.astimezone(UTC):{_MOMENT}}"):
+            other = RunFolder(self._folder.s3, self._folder.bucket, name.partition("_")[2])
+            manifest = other.manifest() if other.run != self._folder.run else None
+            # Without a manifest it has called for nobody yet.
+            if manifest is not None and manifest.user_pool_id == self._user_pool_id:
+                yield other, manifest
+
+
+def _shared(other: RunFolder, users: set[str]) -> set[str]:
+    return users & {folded(row.useremail) for row in other.all_rows()}
+
+
+def _made(other: RunFolder, users: set[str]) -> list[Outcome]:
+    """The outcomes of those users whom the import has created."""
+    shared = _shared(other, users)
+    found = other.progress().outcomes.values() if shared else ()
+    return [outcome for outcome in found if outcome.created and folded(outcome.useremail) in shared]
+
+
+def _objects(folder: RunFolder) -> SharedObjects:
+    return SharedObjects(folder.s3, folder.bucket, IMPORTED)

@@ -1,0 +1,105 @@
+"""Shares one rate among the slots of all runs and both engines: a throttle that one slot meets slows all of them down.
+
+::
+
+    runs/pace    the rate that the last throttle has left, a fraction of the steady pace
+
+The quota is the account's, so a throttle says the same to every slot: live traffic needs what they take. The slot that meets
+one cuts the rate, unless another slot has just done so. From then on the rate comes back at a fixed speed: every reader works
+out what it is now from the object and its age, both by S3's clock. So nobody has to raise it or to hold it. A worker that dies
+leaves nothing behind, and an object that nobody has written for two minutes says nothing any more.
+
+A slot that cannot read the object, or write it, yields by itself until it can (see `pacing`).
+
+Costs: each slot reads the object every LOOK_SECONDS, which is 300 reads for 1,000 users at one user a second. Without a throttle
+nothing is written; beside live traffic that needs half of the quota there are five writes for 1,000 users.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cognito_import.errors import RunFolderError
+from cognito_import.run.folder import PACE
+from cognito_import.run.shared_objects import SharedObjects
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+LOOK_SECONDS: Final = 3.0
+"""How old what a slot knows of the shared rate may be."""
+HOLD_SECONDS: Final = 2.0
+"""Throttles within so many seconds are one event: by S3's clock, which tells whole seconds."""
+LEAST: Final = 0.25
+"""The fraction of its pace that a slot always keeps, shared rate or not: a worker's lease counts on it."""
+CUT: Final = 0.85
+"""What a throttle leaves of the rate."""
+REGAIN: Final = 0.005
+"""What comes back each second. In a simulation of 20 slots beside 12 live calls a second on a quota of 25, CUT and REGAIN use
+97% of what is free and throttle 1.5% of the live calls, if the quota is a token bucket; of a fixed window they use 67%, and
+throttle 3%."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """The fraction of the steady pace that was left `age` seconds ago, when somebody last cut it."""
+
+    left: float
+    age: float
+
+    def after(self, seconds: float) -> float:
+        """Return the rate `seconds` from when it was read. It grows for ever; each slot has its own ceiling."""
+        return self.left + REGAIN * max(0.0, self.age + seconds)
+
+
+UNHINDERED: Final = Rate(1.0, 1e9)
+"""The rate where nobody was ever throttled."""
+
+
+class SharedRate:
+    """The rate of all slots that work with one report bucket."""
+
+    def __init__(self, s3: S3Client, bucket: str) -> None:
+        """Take the bucket; nothing is read yet."""
+        path, _, self._name = PACE.rpartition("/")
+        self._objects = SharedObjects(s3, bucket, f"{path}/")
+        self._told = False
+
+    def exchange(self, *, throttled: bool, ceiling: float = 1.0) -> Rate | None:
+        """Read the rate, and cut it first if the slot was `throttled`; None if S3 takes or gives nothing.
+
+        `ceiling` is the highest rate that any slot may have had: what is cut is never above it.
+        """
+        try:
+            return self._exchange(throttled=throttled, ceiling=ceiling)
+        except RunFolderError as error:
+            # Not worth ending a worker for, and no call is late for it: the slot has slowed down by itself.
+            log.log(logging.DEBUG if self._told else logging.WARNING, "Every slot yields by itself: %s", error)
+            self._told = True
+            return None
+
+    def _exchange(self, *, throttled: bool, ceiling: float) -> Rate:
+        found = self._objects.stored(self._name)
+        content, version, age = found or (b"", None, 0.0)
+        rate = _read(content, age)
+        if not throttled or (found and age < HOLD_SECONDS):
+            return rate
+        cut = Rate(max(LEAST, min(ceiling, rate.after(0.0)) * CUT), 0.0)
+        if self._objects.replace(self._name, json.dumps({"rate": round(cut.left, 4)}).encode(), version):
+            log.info("Cognito throttled a call: all slots go down to %.0f%% of their pace.", 100 * cut.left)
+        return cut  # or another slot has cut the same rate at the same moment
+
+
+def _read(content: bytes, age: float) -> Rate:
+    """The rate of an object; one that holds something else says nothing, and the next throttle replaces it."""
+    try:
+        left = float(json.loads(content)["rate"])
+    except (ValueError, KeyError, TypeError):
+        return UNHINDERED
+    return Rate(max(LEAST, left), age) if math.isfinite(left) else UNHINDERED

@@ -1,0 +1,51 @@
+"""One user pool, and what a run's job type does to its users."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from cognito_import.engine.calls import Calls
+from cognito_import.engine.creation import Creation
+from cognito_import.engine.deletion import Deletion
+from cognito_import.engine.pacing import max_seconds_per_user
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
+
+    from cognito_import.engine.jobs import Job, ResumeState
+    from cognito_import.engine.pacing import Pacer
+    from cognito_import.outcomes import Outcome
+    from cognito_import.request.model import UserRow
+    from cognito_import.settings import Settings
+
+JOBS: Final[dict[str, type[Job]]] = {"import": Creation, "delete": Deletion}
+"""What each job type does to a user."""
+
+
+class UserPool:
+    """One user pool, called at a slot's pace. `jobtype` is the run's: what `process` does."""
+
+    def __init__(
+        self,
+        client: CognitoIdentityProviderClient,
+        settings: Settings,
+        pacer: Pacer,
+        *,
+        jobtype: str = "import",
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Take a client configured by `aws.COGNITO`, and for tests a sleep in seconds."""
+        self.settings = settings
+        self.pacer = pacer
+        self._job = JOBS[jobtype](Calls(client, settings.user_pool_id, pacer, sleep=sleep), settings)
+
+    def max_seconds(self, row: UserRow) -> float:
+        """How long one user can take when nothing has to be repeated, from the last time that something was stored."""
+        return max_seconds_per_user(self._job.calls_at_most(row), self.settings.pacing_seconds)
+
+    def process(self, row: UserRow, resume: ResumeState) -> Outcome:
+        """Do the run's job for one user: see `Job.process`."""
+        return self._job.process(row, resume)

@@ -1,0 +1,1 @@
+"""From outcomes to the administrator's mail, and how a run ends."""

@@ -1,0 +1,221 @@
+"""From a run folder to a report in the administrator's mailbox, and the verdict on the run."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import tempfile
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from cognito_import.engine import breaker
+from cognito_import.engine.batches import fence
+from cognito_import.errors import IncompleteRunError, ReportError, RequestError
+from cognito_import.report import link, mail, mail_claim, results
+from cognito_import.report.again import request_again
+from cognito_import.report.reasons import Reasons
+from cognito_import.report.rows import all_outcomes, unfinished_batches
+from cognito_import.request.model import administrator
+from cognito_import.run import approval
+from cognito_import.scratch import room_for
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_ses.client import SESClient
+
+    from cognito_import.run.folder import RunFolder
+    from cognito_import.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+AGAIN: Final = timedelta(minutes=10)
+"""How soon a link that may have ended unnoticed is mailed anew: a retry comes earlier, a person who misses it later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A report that went out: its counts, the CSV's key, when its link ends (ISO 8601), and SES's id of the mail.
+
+    `may_expire_earlier` is the link's (see `link.Link`), and `mailed` is when the mail went out, ISO 8601.
+    """
+
+    counts: dict[str, Any]
+    unfinished: int
+    csv_key: str
+    link_expires_at: str
+    message_id: str
+    may_expire_earlier: bool = False
+    mailed: str = ""
+
+    def note(self, folder: RunFolder) -> str:
+        """The counts, the run's name and the CSV's place in one line, for the list of runs: no address, no link."""
+        words = {
+            "succeeded": "succeeded",
+            "exists": "existed already",
+            "failed": "failed",
+            "not_attempted": "not attempted",
+            "interrupted": "interrupted",
+        }
+        total = self.counts["total"]
+        counts = [f"{self.counts[key]:,} {word}" for key, word in words.items() if self.counts[key]]
+        return f"{total:,} user{'s' * (total != 1)}: {', '.join(counts)}; run {folder.run}; report s3://{folder.bucket}/{self.csv_key}"
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether there is no reason yet to mail another link: this one has surely not ended, or was mailed just now."""
+        if datetime.fromisoformat(self.link_expires_at) <= now:
+            return False
+        return not self.may_expire_earlier or now - datetime.fromisoformat(self.mailed) < AGAIN
+
+
+def deliver(  # noqa: PLR0913 - all that a report depends on
+    folder: RunFolder,
+    settings: Settings,
+    s3: S3Client,
+    ses: SESClient,
+    *,
+    credentials_expire_at: datetime | None,
+    now: datetime,
+    note: str = "",
+    in_airflow: bool = True,
+    signer: S3Client | None = None,
+    page: str = "",
+) -> Delivery:
+    """Write the CSV, store and sign it, and mail the link.
+
+    A run whose outcomes have been reported is not reported twice: running this again mails only what is new, other
+    outcomes, a link in place of one that has ended or may have (with its key, too), or the report to a corrected address. `now`
+    has a time zone; `note` says what befell the engine. `in_airflow` is False for an execution that Airflow did not
+    start, which is continued in another way. `page` is the run's address in Airflow, if that
+    is known. `signer` signs the link in place of `s3`; `credentials_expire_at` is then when
+    its credentials end. Raises ReportError and RunFolderError; touches no user.
+    """
+    manifest = folder.required_manifest()
+    if (question := breaker.tell(folder)) and not note:
+        note = mail.engine_note("asked", question.reason, settings.locale)
+    denial = approval.denied(folder)
+    progress = folder.progress()
+    if manifest.engine == "mapped" and not denial and (unfinished := unfinished_batches(folder, manifest, progress)):
+        # A task that was marked as failed by hand may still be at work; what is reported must stay true.
+        fence(folder, unfinished)
+        progress = folder.progress()
+    blocked = denial.reason(settings.time_zone) if denial else (folder.read_rejection() or {}).get("reason")
+    reasons = Reasons(settings.locale, folder.run, in_airflow=in_airflow)
+    digest, outcomes = hashlib.sha256(manifest.adminemail.encode()), []
+    digest.update(link.lasting_key(signer or s3, folder.bucket).encode())
+    for outcome in all_outcomes(folder, manifest, blocked, progress):
+        digest.update(repr(outcome).encode())  # before it is told, so that another locale is nothing new
+        outcomes.append(reasons.told(outcome))
+    if delivery := _delivered(folder, digest.hexdigest(), now):
+        return delivery
+    correctly = _how_to_correct(folder, in_airflow=in_airflow)
+    try:
+        to = administrator(manifest.adminemail, settings)
+    except RequestError as error:
+        message = f"{error} {correctly}"
+        raise ReportError(message) from error
+    summary = results.summarise(outcomes)
+    key = results.report_key(manifest.jobtype, folder.run, now, settings.time_zone)
+    with room_for("The report", ReportError, "run the report again"), tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "report.csv"
+        results.write_csv(outcomes, path, manifest.columns, folder.cells() if manifest.columns else ())
+        link.store(s3, folder.bucket, key, path)
+    signed = link.sign(
+        s3,
+        folder.bucket,
+        key,
+        link_seconds=settings.link_seconds,
+        now=now,
+        credentials_expire_at=credentials_expire_at,
+        signer=signer,
+    )
+    composed = mail.compose(
+        summary,
+        signed,
+        jobtype=manifest.jobtype,
+        locale=settings.locale,
+        time_zone=settings.time_zone,
+        now=now,
+        run=folder.run,
+        engine_note=note,
+        denial=denial.answer if denial else "",
+        in_airflow=in_airflow,
+        again=request_again(manifest, outcomes, signed.location, to),
+        page=page,
+        invited=manifest.invite if manifest.jobtype == "import" else None,
+    )
+    with mail_claim.claimed(folder):
+        if delivery := _delivered(folder, digest.hexdigest(), now):
+            return delivery
+        try:
+            message_id = mail.send(ses, composed, settings.mail_from, to)
+        except ReportError as error:
+            if not error.temporary:
+                error.args = (f"{error} If the address is wrong: {correctly}",)
+            raise
+        delivery = Delivery(
+            summary.as_dict(),
+            manifest.users - len(progress.outcomes),
+            key,
+            signed.expires_at.isoformat(),
+            message_id,
+            signed.may_expire_earlier,
+            now.isoformat(),
+        )
+        mail_claim.remember(folder, {"digest": digest.hexdigest(), "delivery": asdict(delivery)})
+    log.info("Reported %d users: %s.", summary.total, summary.as_dict())
+    return delivery
+
+
+def _delivered(folder: RunFolder, digest: str, now: datetime) -> Delivery | None:
+    """What was reported before, if there is no reason to mail again."""
+    before = folder.read_report()
+    if before and before["digest"] == digest and (delivery := Delivery(**before["delivery"])).is_fresh(now):
+        log.info("These outcomes are reported already, and their link has not ended; mailing nothing.")
+        return delivery
+    return None
+
+
+def _how_to_correct(folder: RunFolder, *, in_airflow: bool) -> str:
+    if in_airflow:
+        place = f"s3://{folder.bucket}/{folder.prefix}adminemail"
+        return f"Store the right one, a text of nothing else, as {place}, then clear 'report'."
+    return f'Start an execution with {{"run": "{folder.run}", "adminemail": "…"}}.'
+
+
+def failure_reason(folder: RunFolder, state: str) -> str | None:
+    """Why a run that has ended in `state` is no success, in words for the file that it was about; None if it is one."""
+    if state == "success":
+        return None
+    reported = folder.read_report()
+    if reported is not None:
+        delivery = Delivery(**reported["delivery"])
+        question = breaker.unanswered(folder)
+        why = question.reason if question else ""
+        try:
+            raise_if_incomplete(delivery)
+        except IncompleteRunError as incomplete:
+            why = f"{why} {incomplete}".strip()
+        why = why or f"The run {state} although its report went out; look at its tasks in Airflow."
+        return f"{why} The report is at s3://{folder.bucket}/{delivery.csv_key}."
+    rejection = folder.read_rejection()
+    if rejection is not None:
+        return rejection["reason"]
+    if folder.manifest() is None:
+        return "The run failed before its users were read; look at the log of its task 'read_request'. No user was touched."
+    return "The report did not go out: look at the run's task 'report' in Airflow, then clear it. No user is touched again."
+
+
+def raise_if_incomplete(delivery: Delivery | None) -> None:
+    """Raise IncompleteRunError unless the report went out and every user was attempted."""
+    if delivery is None:
+        message = "The report did not go out: look at the task 'report', then clear it. No user is touched again."
+        raise IncompleteRunError(message)
+    if delivery.unfinished:
+        message = (
+            f"{delivery.unfinished:,} of {delivery.counts['total']:,} users were not finished; the report says why. Fix "
+            "the cause, then clear the failed tasks with all behind them: finished users are not called again."
+        )
+        raise IncompleteRunError(message)

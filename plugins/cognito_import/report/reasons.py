@@ -1,0 +1,125 @@
+"""Why a user was not finished, in the mail's language, and how to finish it: one catalogue for the CSV and the mail.
+
+What is stored in a run folder is English, or a service's own words. :class:`Reasons` turns our own sentences into those
+of the locale (`templates/*.{locale}.json`, English template to translated one) and leaves a service's alone. What
+to do about a user who is left depends on who runs the import, so it is said here and not where the outcome is stored.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from cognito_import.engine import claims
+from cognito_import.engine.breaker import GO_ON
+from cognito_import.outcomes import INTERRUPTED, NOT_ATTEMPTED
+from cognito_import.report.rendering import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cognito_import.outcomes import Outcome
+
+_PLACE: Final = re.compile(r"<(\w+)>")
+_NOT_APPROVED: Final = re.compile(r"The deletion was (?:rejected|not approved)|Nobody approved the deletion")
+_CODE_FIRST: Final = re.compile(r"(\w+): .*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """The reasons of one run, told in `locale`; `in_airflow` is False for an execution that Airflow did not start."""
+
+    locale: str
+    run: str
+    in_airflow: bool = True
+
+    @property
+    def to_continue(self) -> str:
+        """What a person does so that the run finishes the users who are left, a part of a sentence."""
+        ways: dict[str, str] = _texts(self.locale)["continue"]
+        return _filled(ways["airflow" if self.in_airflow else "execution"], {"run": self.run})
+
+    def told(self, outcome: Outcome) -> Outcome:
+        """Return the outcome with its message in the locale, and what to do about a user who is left."""
+        if not outcome.code:
+            return outcome
+        return replace(outcome, message=self.message(outcome.code, outcome.message))
+
+    def message(self, code: str, message: str) -> str:
+        """Return what :meth:`told` says for an outcome's code and message."""
+        if code not in (INTERRUPTED, NOT_ATTEMPTED):
+            return translated(message, self.locale)
+        return self._sentence(*self._what_to_do(code, message))
+
+    def _what_to_do(self, code: str, message: str) -> tuple[str, str]:
+        """Return the name of the sentence about a user who is left, and its detail."""
+        if not message:
+            return ("unsettled" if code == INTERRUPTED else "ended"), ""
+        if code == INTERRUPTED:
+            return "unfinished", self._explained(message)
+        if message.startswith(f"{claims.CODE}:"):
+            return "elsewhere", ""
+        if _NOT_APPROVED.match(message):
+            return "ask_again", translated(message, self.locale)
+        if message.endswith(GO_ON):
+            return "alike", self._explained(translated(message.removesuffix(GO_ON), self.locale))
+        return "stopped", self._explained(message)
+
+    def _explained(self, message: str) -> str:
+        cause = _CODE_FIRST.match(message)
+        return " ".join([self.hint(cause[1]) if cause else "", *lines(message, self.locale)]).strip()
+
+    def hint(self, code: str) -> str:
+        """Return what a service's error code means for the user's row, or nothing."""
+        hint: str = _texts(self.locale)["codes"].get(code, "")
+        return hint
+
+    def _sentence(self, name: str, detail: str) -> str:
+        return _filled(_texts(self.locale)[name], {"continue": self.to_continue, "detail": detail})
+
+
+@lru_cache(maxsize=1_000)
+def translated(message: str, locale: str) -> str:
+    """One of our own sentences in `locale`; any other text as it is."""
+    return _translated(message, "messages", _texts(locale))
+
+
+def lines(message: str, locale: str) -> list[str]:
+    """Return the lines of a message, each of our own sentences in `locale`, also behind the dash of a list."""
+    shown = [line for text in message.splitlines() if (line := one_line(text))]
+    return ["- " * line.startswith("- ") + translated(line.removeprefix("- "), locale) for line in shown]
+
+
+def _translated(text: str, table: str, texts: Mapping[str, Any]) -> str:
+    """Translate by the templates of a table; what stands in a place of them by the table of the place's name."""
+    templates: dict[str, str] = texts.get(table, {})
+    for template in sorted(templates, key=len, reverse=True):  # the longer one says more of the text
+        match = _pattern(template).fullmatch(text)
+        if match:
+            values = {name: _translated(value, name, texts) for name, value in match.groupdict().items()}
+            return _filled(templates[template], values)
+    return text
+
+
+@cache
+def _pattern(template: str) -> re.Pattern[str]:
+    parts = _PLACE.split(template)
+    literal = [re.escape(part) if number % 2 == 0 else f"(?P<{part}>.+?)" for number, part in enumerate(parts)]
+    return re.compile("".join(literal), re.DOTALL)
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    return _PLACE.sub(lambda place: values.get(place[1], place[0]), template)
+
+
+@cache
+def _texts(locale: str) -> dict[str, Any]:
+    texts: dict[str, Any] = {}
+    for path in sorted(Path(__file__).with_name("templates").glob(f"*.{locale}.json")):
+        for name, value in json.loads(path.read_text(encoding="utf-8")).items():
+            texts[name] = {**texts[name], **value} if name in texts else value
+    return texts

@@ -1,0 +1,106 @@
+"""What workers store of a batch: each its own part, and what all parts together say.
+
+Of each user a run folder says one of three things. A *finished* user has an outcome. An *unsettled* user may have been
+reached by a call whose effect nobody knows: it is looked up before anything is said of it. All others are *untouched*.
+Both engines store the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic.dataclasses import dataclass
+
+from cognito_import.outcomes import INTERRUPTED, SUCCEEDED, Outcome
+from cognito_import.records import STRICT, Record, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
+class Unsettled:
+    """A user whom a call may have reached.
+
+    `since` is a moment of the service's clock before the first such call, ISO 8601: a user who is older is not ours.
+    `username` is what Cognito calls the user, once that is known: of an import the user we created, of a deletion the
+    one we looked up. `reason` is why the calls stopped before it was settled ("CODE: text"), or empty if nobody knows.
+    """
+
+    row: int
+    useremail: str
+    since: str
+    username: str = ""
+    reason: Text = ""
+
+    def outcome(self) -> Outcome:
+        """What to report as long as nobody settles the user: never a failure of its own."""
+        return Outcome.failed(self.row, self.useremail, INTERRUPTED, self.reason, self.username)
+
+    def merged(self, other: Unsettled | None) -> Unsettled:
+        """This entry and another worker's of the same user: the earlier moment, and what either knows."""
+        if other is None:
+            return self
+        return replace(
+            self,
+            since=min(self.since, other.since),
+            username=self.username or other.username,
+            reason=self.reason or other.reason,
+        )
+
+
+@dataclass(slots=True, config=STRICT)
+class Checkpoint(Record):
+    """What one worker made of a batch.
+
+    `closed` says that the worker makes no further call; until then it may make one for `busy_seconds` after the part was
+    stored. `stopped` is why it ended early, or None.
+    """
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    unsettled: list[Unsettled] = field(default_factory=list)
+    closed: bool = False
+    stopped: Text | None = None
+    busy_seconds: float = 0.0
+
+
+class StoredPart(NamedTuple):
+    """A part, how many seconds ago it was stored by S3's own clock, and when."""
+
+    checkpoint: Checkpoint
+    age: float
+    written: datetime
+
+
+def stops(stored: Iterable[tuple[int, StoredPart]]) -> dict[int, str]:
+    """Return by batch number why its latest worker stopped, the latest stop first.
+
+    What stopped an earlier worker may have been fixed since.
+    """
+    latest: dict[int, StoredPart] = {}
+    for number, one in stored:
+        if number not in latest or one.written >= latest[number].written:
+            latest[number] = one
+    newest_first = sorted(latest.items(), key=lambda item: item[1].written, reverse=True)
+    return {number: one.checkpoint.stopped for number, one in newest_first if one.checkpoint.stopped}
+
+
+@dataclass(slots=True)
+class Progress:
+    """What all parts together say: outcomes and unsettled users by row, and of a whole run its :func:`stops`."""
+
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    unsettled: dict[int, Unsettled] = field(default_factory=dict)
+    stopped: dict[int, str] = field(default_factory=dict)
+
+    def add(self, checkpoint: Checkpoint) -> None:
+        """Add one part. An outcome settles its user, and of two outcomes the success is the true one."""
+        for outcome in checkpoint.outcomes:
+            self.unsettled.pop(outcome.row, None)
+            if outcome.row not in self.outcomes or outcome.status == SUCCEEDED:
+                self.outcomes[outcome.row] = outcome
+        for entry in checkpoint.unsettled:
+            if entry.row not in self.outcomes:
+                self.unsettled[entry.row] = entry.merged(self.unsettled.get(entry.row))

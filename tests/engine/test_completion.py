@@ -1,0 +1,127 @@
+"""Users who exist are completed: a list can be run again until it is true."""
+
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+
+from cognito_import import aws
+from cognito_import.engine.jobs import ResumeState
+from cognito_import.engine.pacing import Pacer
+from cognito_import.engine.user_pool import UserPool
+from cognito_import.errors import CallsStoppedError
+from cognito_import.request.model import UserRow
+from cognito_import.run.checkpoints import Unsettled
+from cognito_import.settings import Settings
+
+ROW = UserRow(1, "there@example.com", {"given_name": "花子", "custom:department": "営業部"}, ("BASIC", "STAFF"))
+
+
+@pytest.fixture
+def pool(resources):
+    """A user pool that completes users who exist."""
+    resources.cognito.create_group(UserPoolId=resources.user_pool_id, GroupName="STAFF")
+    settings = Settings.parse(resources.variable(pacing_seconds=0.001, existing_users="complete"))
+    return UserPool(boto3.client("cognito-idp", config=aws.COGNITO), settings, Pacer(0), sleep=lambda _: None)
+
+
+@pytest.fixture
+def there(resources, local_aws):
+    """A user who was there before, in the group BASIC, called 太郎. Gives its name."""
+    made = resources.cognito.admin_create_user(
+        UserPoolId=resources.user_pool_id,
+        Username=ROW.useremail,
+        UserAttributes=[{"Name": "email", "Value": ROW.useremail}, {"Name": "given_name", "Value": "太郎"}],
+        MessageAction="SUPPRESS",
+    )["User"]["Username"]
+    resources.cognito.admin_add_user_to_group(UserPoolId=resources.user_pool_id, Username=made, GroupName="BASIC")
+    local_aws.reset()
+    return made
+
+
+def changes(local_aws):
+    """The changing calls that succeeded, in order."""
+    return [
+        call["operation"]
+        for call in local_aws.calls()
+        if not call["code"] and not call["operation"].startswith(("AdminGet", "AdminList", "List"))
+    ]
+
+
+def attributes(resources, username):
+    """A user's attributes."""
+    user = resources.cognito.admin_get_user(UserPoolId=resources.user_pool_id, Username=username)
+    return {attribute["Name"]: attribute["Value"] for attribute in user["UserAttributes"]}
+
+
+def test_a_user_who_exists_gets_what_it_lacks(pool, resources, local_aws, there):
+    """The missing group and the attributes that differ; a second run finds nothing to change."""
+    outcome = pool.process(ROW, ResumeState())
+    assert (outcome.status, outcome.code, outcome.username) == ("succeeded", "Existed", there)
+    assert outcome.message == "Existed already; joined STAFF; updated given_name, custom:department."
+    assert resources.users()[ROW.useremail].groups == {"BASIC", "STAFF"}
+    assert attributes(resources, there).items() >= ROW.attributes.items()
+    assert changes(local_aws) == ["AdminAddUserToGroup", "AdminUpdateUserAttributes"]
+    local_aws.reset()
+    assert pool.process(ROW, ResumeState()).message == "Existed already."
+    assert changes(local_aws) == []
+
+
+def test_what_a_row_does_not_name_stays(pool, resources, there):
+    """Neither a group nor an attribute is taken away."""
+    outcome = pool.process(UserRow(1, ROW.useremail, {}, ("STAFF",)), ResumeState())
+    assert outcome.message == "Existed already; joined STAFF."
+    assert resources.users()[ROW.useremail].groups == {"BASIC", "STAFF"}
+    assert attributes(resources, there)["given_name"] == "太郎"
+
+
+def test_a_new_user_is_created_as_ever(pool, resources):
+    """Its outcome is that of any import."""
+    outcome = pool.process(UserRow(1, "new@example.com", {}, ("BASIC",)), ResumeState())
+    assert (outcome.status, outcome.message, outcome.code) == ("succeeded", "-", "")
+    assert resources.users()["new@example.com"].groups == {"BASIC"}
+
+
+def test_what_cognito_refuses_is_the_users_failure(pool, local_aws, there):
+    """An attribute that may not be changed fails the row, and the outcome says who it is."""
+    local_aws.fault("AdminUpdateUserAttributes", code="InvalidParameterException", message="Cannot be modified.")
+    outcome = pool.process(ROW, ResumeState())
+    assert (outcome.status, outcome.code, outcome.username) == ("failed", "InvalidParameterException", there)
+
+
+@pytest.mark.parametrize(
+    "operation", ["AdminGetUser", "AdminListGroupsForUser", "AdminAddUserToGroup", "AdminUpdateUserAttributes"]
+)
+@pytest.mark.parametrize(
+    ("kind", "details"),
+    [
+        pytest.param("drop_after", {}, id="dropped-after-the-effect"),
+        pytest.param("error", {"code": "TooManyRequestsException"}, id="throttle"),
+    ],
+)
+def test_a_lost_answer_changes_nothing_twice_for_the_user(pool, resources, local_aws, there, operation, kind, details):
+    """Whatever the lost call did, the user ends as its row says and counts as one who existed."""
+    local_aws.fault(operation, kind, **details)
+    outcome = pool.process(ROW, ResumeState())
+    assert (outcome.status, outcome.code) == ("succeeded", "Existed")
+    assert resources.users()[ROW.useremail].groups == {"BASIC", "STAFF"}
+    assert attributes(resources, there).items() >= ROW.attributes.items()
+
+
+def test_a_user_half_completed_is_completed_by_the_next_worker(pool, resources, local_aws, there):
+    """The calls stop between its groups and its attributes: it is interrupted, never taken for one that we created."""
+    local_aws.fault("AdminUpdateUserAttributes", code="AccessDeniedException", message="No.")
+    with pytest.raises(CallsStoppedError) as stopped:
+        pool.process(ROW, ResumeState(since=datetime.now(UTC) + timedelta(minutes=1)))  # the user is surely older
+    assert stopped.value.pending.outcome().code == "Interrupted"
+    outcome = pool.process(ROW, ResumeState(stopped.value.pending))
+    assert (outcome.code, outcome.message) == ("Existed", "Existed already; updated given_name, custom:department.")
+    assert attributes(resources, there).items() >= ROW.attributes.items()
+
+
+def test_a_user_made_by_a_dead_worker_did_not_exist(pool, resources, there):
+    """Created since this run may have called for it, and not by another run: it is finished as ours."""
+    since = resources.cognito.admin_get_user(UserPoolId=resources.user_pool_id, Username=there)["UserCreateDate"]
+    left = Unsettled(1, ROW.useremail, since.isoformat())
+    outcome = pool.process(ROW, ResumeState(left))
+    assert (outcome.code, outcome.username) == ("", there)

@@ -1,0 +1,76 @@
+"""How fast a run goes, by what preflight has found."""
+
+import boto3
+import pytest
+
+from cognito_import import aws
+from cognito_import.engine.pace import children, run_pace, slot_pacer
+from cognito_import.engine.pacing import Category
+from cognito_import.run import pace
+from cognito_import.run.folder import RunFolder
+from cognito_import.run.pace import RunPace
+from cognito_import.settings import Settings
+
+USED = (Category.USER_CREATION, Category.USER_RESOURCE_UPDATE)
+
+
+@pytest.fixture
+def folder(resources):
+    """An empty run folder."""
+    return RunFolder(resources.s3, resources.bucket, "run-1")
+
+
+@pytest.fixture
+def chosen(resources):
+    """Settings with some of them changed."""
+    return lambda **change: Settings.parse(resources.variable(**change))
+
+
+@pytest.mark.parametrize(
+    ("change", "limit"),
+    [
+        pytest.param({}, 20.0, id="steady"),
+        pytest.param({"pace": "all"}, 22.0, id="all"),
+        pytest.param({"pace": "all", "reserve": 0}, 25.0, id="no-reserve"),
+        pytest.param({"pace": "all", "slots": 60}, 22.0, id="more-slots-than-quota"),
+    ],
+)
+def test_the_scarcest_category_limits_a_run(resources, chosen, local_aws, change, limit):
+    """Raising one quota does not help while every user needs a call of another."""
+    cognito = boto3.client("cognito-idp", config=aws.COGNITO)
+    found = run_pace(cognito, chosen(**change), USED)
+    assert (found.limit, found.scarcest) == (limit, "UserResourceUpdate")
+    local_aws.quotas(UserResourceUpdate=100)
+    found = run_pace(cognito, chosen(**change), USED)
+    assert found.quotas == {"UserCreation": 50.0, "UserResourceUpdate": 100.0}
+    assert found.limit == (50.0 - chosen(**change).reserve if "pace" in change else 20.0)
+
+
+def test_all_slots_together_reach_the_limit_and_no_more(folder, chosen):
+    """Whatever the number of slots, their highest rates add up to what was found."""
+    pace.write(folder, RunPace(22.0, {"UserResourceUpdate": 25.0}))
+    for slots in (10, 20, 60):
+        settings = chosen(pace="all", slots=slots)
+        pacer = slot_pacer(settings, folder, held_for=1.0)
+        assert pacer.rate <= 1.0
+        pacer._own = 100.0
+        assert pacer.rate * settings.users_per_second == pytest.approx(22.0)
+    assert slot_pacer(chosen(), folder).rate == 1.0
+
+
+@pytest.mark.parametrize(
+    ("change", "count"),
+    [({}, 20), ({"pace": "all"}, 22), ({"pace": "all", "pacing_seconds": 2}, 44), ({"pace": "all", "slots": 60}, 22)],
+)
+def test_an_execution_has_a_child_for_each_call(folder, chosen, change, count):
+    """Children wait whole seconds, so what is free above their pace is used by more of them."""
+    assert children(chosen(**change), folder) == chosen(**change).slots
+    pace.write(folder, RunPace(22.0, {"UserResourceUpdate": 25.0}))
+    assert children(chosen(**change), folder) == count
+
+
+def test_a_run_that_preflight_has_not_seen_keeps_the_steady_pace(folder, chosen):
+    """Without its record nobody knows what is free."""
+    pacer = slot_pacer(chosen(pace="all"), folder)
+    pacer._own = 100.0
+    assert pacer.rate == 1.0

@@ -1,0 +1,129 @@
+"""What the children of the state machine hand over, and what is stored of it."""
+
+from datetime import timedelta
+
+import pytest
+
+from cognito_import.engine.children import begin_batch, store_batch
+from cognito_import.engine.precedence import CREATED_SINCE
+from cognito_import.ingest import ingest_request
+from cognito_import.run.checkpoints import Progress
+from cognito_import.run.folder import RunFolder
+
+GONE = {
+    "error": "UserNotFoundException",
+    "message": "User does not exist. (Service: X, Status Code: 400, Request ID: 0)",
+}
+
+
+@pytest.fixture
+def folder(resources, settings):
+    """A deletion of two users, each in a batch that a child of the state machine has begun."""
+    folder = RunFolder(resources.s3, resources.bucket, "run-1")
+    users = [{"useremail": "user1@example.com"}, {"useremail": "user2@example.com"}]
+    request = {"data": users, "adminemail": resources.admin, "jobtype": "delete", "engine": "step_functions"}
+    one_slot = type(settings).parse(resources.variable(slots=1, approve_deletions=False))
+    manifest = ingest_request(request, one_slot, resources.s3, folder)
+    assert len(manifest.batches) == 2
+    assert len(begin_batch(folder, one_slot, 1, 1)["users"]) == 1
+    assert len(begin_batch(folder, one_slot, 2, 1)["users"]) == 1
+    return folder
+
+
+def look_up(row, **failure):
+    """The result of a look-up."""
+    found = {"username": ""} if failure else {"username": f"name-{row}"}
+    return {"row": row, "call": "AdminGetUser", "error": "", "message": "", "at": 0, **found, **failure}
+
+
+def deletion(row):
+    """The result of a deletion."""
+    return {"row": row, "call": "AdminDeleteUser", "username": f"name-{row}", "error": "", "message": "", "at": 0}
+
+
+def progress(folder):
+    """What all parts together say."""
+    told = Progress()
+    for _, checkpoint, _ in folder.all_checkpoints():
+        told.add(checkpoint)
+    return told
+
+
+def test_outcomes_stored_twice_are_kept(folder):
+    """Step Functions calls a function again if it missed the answer; what was stored the first time stays."""
+    for _ in range(2):
+        store_batch(folder, 1, 1, [look_up(1), deletion(1)], closed=True, gave_up=False)
+    assert [outcome.status for outcome in progress(folder).outcomes.values()] == ["succeeded"]
+
+
+def test_a_look_up_that_failed_is_kept_when_the_child_ends(folder):
+    """Usernames are stored midway, with the outcomes of those who were not found; the last call adds to them."""
+    store_batch(folder, 1, 1, [look_up(1, **GONE)], closed=False, gave_up=False)
+    store_batch(folder, 1, 1, [look_up(1, **GONE)], closed=True, gave_up=False)
+    assert [outcome.code for outcome in progress(folder).outcomes.values()] == ["UserNotFoundException"]
+
+
+def test_what_was_stored_late_undoes_nothing(folder, monkeypatch):
+    """An invocation that Step Functions gave up may store the usernames after its successors stored all outcomes."""
+    read = folder.checkpoint
+    early = read(2, "round-001")
+    store_batch(folder, 2, 1, [look_up(2), deletion(2)], closed=True, gave_up=False)
+    answers = iter([early])
+    monkeypatch.setattr(folder, "checkpoint", lambda *place: next(answers, None) or read(*place))
+    store_batch(folder, 2, 1, [look_up(2)], closed=False, gave_up=False)
+    told = progress(folder)
+    assert [outcome.status for outcome in told.outcomes.values()] == ["succeeded"]
+    assert list(told.unsettled) == [1]
+    assert read(2, "round-001")[0].closed
+
+
+@pytest.mark.parametrize("seconds", [False, True], ids=["iso-8601", "seconds"])
+def test_a_child_is_told_whom_it_may_not_delete(folder, seconds):
+    """Who was created since is finished when the usernames are stored, also when they are stored again for a lost answer."""
+    asked = folder.required_manifest().asked_at
+
+    def found(row, created):
+        told = created.timestamp() if seconds else created.isoformat().replace("+00:00", "Z")
+        return {**look_up(row), "created": told}
+
+    since, before = found(1, asked + timedelta(hours=1)), found(2, asked - timedelta(hours=1))
+    for _ in range(2):
+        assert store_batch(folder, 1, 1, [since], closed=False, gave_up=False) == [1]
+    assert store_batch(folder, 2, 1, [before], closed=False, gave_up=False) == []
+    assert store_batch(folder, 1, 1, [since], closed=True, gave_up=False) == [1]
+    assert store_batch(folder, 2, 1, [before, deletion(2)], closed=True, gave_up=False) == [2]
+    told = progress(folder).outcomes
+    assert {row: (outcome.code, outcome.username) for row, outcome in told.items()} == {
+        1: (CREATED_SINCE, "name-1"),
+        2: ("", "name-2"),
+    }
+
+
+def test_a_child_that_was_throttled_slows_the_next_ones_down(folder, resources, settings):
+    """A child that ends slower than it began cuts the shared rate, and those that begin later go by it."""
+    steady = type(settings).parse(resources.variable())
+
+    def begun(number, round_number):
+        child = begin_batch(folder, steady, number, round_number, nobody=True)
+        return child["pause"], child["first_pause"]
+
+    store_batch(folder, 1, 1, [look_up(1), deletion(1)], closed=True, gave_up=False)
+    assert [begun(number, 2) for number in (1, 2)] == [(1, 1), (1, 1)]
+    store_batch(folder, 2, 1, [look_up(2), deletion(2)], closed=True, gave_up=False, slowed=True)
+    assert [begun(number, 2) for number in (1, 2)] == [(1, 1), (1, 2)]
+
+
+@pytest.mark.parametrize("invited", [True, False])
+def test_a_child_invites_as_the_request_says(resources, settings, invited):
+    """The request goes before the setting, which says the opposite."""
+    folder = RunFolder(resources.s3, resources.bucket, "run-2")
+    deployed = type(settings).parse(resources.variable(invite=not invited))
+    request = {
+        "data": ["user1@example.com"],
+        "adminemail": resources.admin,
+        "invite": invited,
+        "engine": "step_functions",
+    }
+    ingest_request(request, deployed, resources.s3, folder)
+    (user,) = begin_batch(folder, deployed, 1, 1)["users"]
+    assert user["arguments"].get("MessageAction") == (None if invited else "SUPPRESS")

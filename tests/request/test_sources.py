@@ -1,0 +1,422 @@
+"""Users out of S3 objects."""
+
+import csv
+import io
+import itertools
+import json
+import logging
+import tracemalloc
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import pytest
+from botocore.response import StreamingBody
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cognito_import.errors import RequestError, SourceError
+from cognito_import.outcomes import Outcome
+from cognito_import.report import results
+from cognito_import.request.fields import Given
+from cognito_import.request.model import ImportRequest, UserRow
+from cognito_import.request.sources import Users
+from cognito_import.request.users import check_users
+
+HEADER = b"useremail,given_name,custom:department,groups\r\n"
+TARO = "山田太郎"
+
+
+class OneObject:
+    """An S3 that holds one object, for tests that read many."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def get_object(self, **_):
+        """Answer as S3 does."""
+        body = StreamingBody(io.BytesIO(self.content), len(self.content))
+        written = datetime(2026, 1, 1, tzinfo=UTC)
+        return {"Body": body, "ContentLength": len(self.content), "ETag": '"etag"', "LastModified": written}
+
+
+def source(content: bytes, name: str = "users.csv", jobtype: str = "import", cells=None) -> Users:
+    """The users of a request whose source holds `content`."""
+    return Users(
+        ImportRequest("admin@example.com", jobtype, "mapped", source=("bucket", name)), OneObject(content), cells
+    )
+
+
+def read(content: bytes, name: str = "users.csv"):
+    """The users as in `data`."""
+    return [given.user for given in source(content, name)]
+
+
+def test_an_object_is_read_from_s3(resources):
+    """The version that was read is told."""
+    etag = resources.s3.put_object(Bucket=resources.bucket, Key="users.csv", Body=b"useremail\na@example.com\n")["ETag"]
+    request = ImportRequest("admin@example.com", "import", "mapped", source=(resources.bucket, "users.csv"))
+    users = Users(request, resources.s3)
+    assert [given.user for given in users] == [{"useremail": "a@example.com"}]
+    assert users.etag == etag.strip('"')
+
+
+def test_data_is_given_as_it_is():
+    """A request's own users need no S3."""
+    users = [{"useremail": "a@example.com"}, "b@example.com", 5]
+    given = list(Users(ImportRequest("a@b.jp", "import", "mapped", data=users), None))
+    assert given == [Given(number, user) for number, user in enumerate(users, start=1)]
+
+
+# CSV
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "bom"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["lf", "crlf"])
+def test_a_csv_is_read_with_any_line_end_and_mark(mark, end):
+    """A byte order mark and CRLF are Excel's habits, not the user's fault."""
+    content = mark + end.join([b"useremail,groups", b"a@example.com,BASIC; STAFF", b"", b"b@example.com,", b""])
+    assert read(content) == [
+        {"useremail": "a@example.com", "groups": ["BASIC", "STAFF"]},
+        {"useremail": "b@example.com"},
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp932"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("announced", [False, True], ids=["", "sep"])
+def test_a_csv_is_read_in_any_usual_form(encoding, delimiter, announced):
+    """Excel in Japan writes Shift_JIS, in Germany semicolons, as Unicode text tabs; a `sep=` line tells which."""
+    lines = [
+        "メールアドレス,氏名,groups,,",
+        f"a@example.com,{TARO},A,,",
+        ",,,,",
+        "b@example.com,ﾃｽﾄ,,,",
+        ",,,,",
+        "",
+        " ",
+    ]
+    lines = [line.replace(",", delimiter) for line in lines]
+    content = "\r\n".join([f"sep={delimiter}", *lines] if announced else lines).encode(encoding)
+    assert list(source(content)) == [
+        Given(2, {"useremail": "a@example.com", "groups": ["A"]}, {"氏名": TARO}),
+        Given(4, {"useremail": "b@example.com"}, {"氏名": "ﾃｽﾄ"}),
+    ]
+
+
+@pytest.mark.parametrize("header", ["useremail", "UserEmail", " E-Mail ", "mail", "EMAIL", "メールアドレス", "ﾒｰﾙｱﾄﾞﾚｽ"])
+def test_a_header_may_be_written_in_any_usual_way(header):
+    """What people call the column of addresses is that column; attributes count in any case."""
+    assert read(f"{header},Given_Name,GROUPS\na@example.com,花子,A".encode()) == [
+        {"useremail": "a@example.com", "attributes": {"given_name": "花子"}, "groups": ["A"]}
+    ]
+
+
+def test_the_very_name_beats_the_usual_ones():
+    """Beside `useremail`, a column `mail` is extra; two usual names alone are ambiguous."""
+    assert list(source(b"mail,useremail\nold@example.com,a@example.com")) == [
+        Given(2, {"useremail": "a@example.com"}, {"mail": "old@example.com"})
+    ]
+    with pytest.raises(SourceError, match=r"'useremail' more than once \(mail, email\)"):
+        read(b"mail,email\na@example.com,b@example.com")
+
+
+@pytest.mark.parametrize("end", ["", ",,", ";"], ids=["plain", "empty-columns", "semicolon"])
+def test_addresses_alone_need_no_header(end):
+    """One column that begins with an address is a list of addresses; the first one is in it."""
+    content = f"a@example.com{end}\nｂ＠example.com{end}\n".encode()  # noqa: RUF001 - as a Japanese keyboard writes it
+    users = [row.useremail for row in check_users(source(content), ())]
+    assert users == ["a@example.com", "b@example.com"]
+
+
+def test_an_address_that_is_missing_is_told_with_its_row():
+    """A row with something in it but no address fails with its row, and a blank row is none."""
+    content = f"useremail,氏名\na@example.com,x\n,\n,{TARO}\n".encode()
+    cells = io.BytesIO()
+    good, bad = check_users(source(content, cells=cells), ())
+    assert isinstance(good, UserRow)
+    assert (bad.row, bad.code) == (2, "InvalidAddress")
+    assert json.loads(cells.getvalue().splitlines()[1]) == {"row": "4", "氏名": TARO}
+
+
+def test_columns_are_attributes():
+    """A column named as an attribute is that attribute; commas and line breaks may stand in quotes; empty is left out."""
+    content = HEADER + 'a@example.com,"山田, 花子","営業\n1課",\r\nb@example.com,,,;\r\n'.encode()
+    first, second = read(content)
+    assert first["attributes"] == {"given_name": "山田, 花子", "custom:department": "営業\n1課"}
+    assert second == {"useremail": "b@example.com", "groups": []}
+
+
+def test_an_extra_column_goes_to_the_report_alone(caplog):
+    """A column that is no attribute costs nobody; the log says what became of the columns, and nobody's data."""
+    caplog.set_level(logging.INFO)
+    content = f"E-Mail,氏名,name2,department,message\na@example.com,{TARO},b,c,d".encode("cp932")
+    users = source(content)
+    (row,) = check_users(users, ("BASIC",))
+    assert row == UserRow(1, "a@example.com", {}, ("BASIC",))
+    assert users.columns == ["row", "氏名", "name2", "department", "message (2)"]
+    for word in ("Shift_JIS", "commas", "E-Mail = useremail", "'氏名'", "did you mean 'name'", "custom:department"):
+        assert word in caplog.text
+    assert "a@example.com" not in caplog.text
+    assert TARO not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "row"),
+    [
+        (b'[{"useremail": "a@example.com", "external_id": "E-7"}]', "users.json", "1"),
+        (b"External ID,E-Mail\nE-7,a@example.com\n", "users.csv", "2"),
+    ],
+)
+@pytest.mark.parametrize("jobtype", ["import", "delete"])
+def test_the_upstream_systems_name_comes_back(content, name, row, jobtype):
+    """Whatever its header is like, `external_id` is a column of the report, and nobody's attribute."""
+    cells = io.BytesIO()
+    users = source(content, name, jobtype, cells)
+    (user,) = check_users(users, (), jobtype)
+    assert user == UserRow(1, "a@example.com")
+    assert users.columns == ["row", "external_id"]
+    assert json.loads(cells.getvalue()) == {"row": row, "external_id": "E-7"}
+
+
+def test_a_row_with_too_many_fields_fails_alone():
+    """A comma too many is that row's own problem."""
+    bad, good = check_users(source(b"useremail\na@example.com,oops\nb@example.com,\n"), ())
+    assert (bad.useremail, bad.code) == ("a@example.com", "UnreadableUser")
+    assert good.useremail == "b@example.com"
+
+
+# JSON
+
+
+def test_json_and_json_lines_are_read():
+    """An array, an object with data alone, and one object a line are the same users; a user may be the address."""
+    users = [{"useremail": "a@example.com", "attributes": {"name": '花"子\\'}}, "b@example.com", {"x": [[], {}]}]
+    assert read(json.dumps(users).encode(), "a.json") == users
+    assert read(json.dumps({"data": users}, indent=1).encode("utf-8-sig"), "b.JSON") == users
+    assert read("\n\n".join(json.dumps(user, ensure_ascii=False) for user in users).encode(), "c.jsonl") == users
+    assert read(json.dumps(users, ensure_ascii=False).encode("cp932"), "d.json") == users
+    assert [given.number for given in source(b'"a"\n\n"b"', "c.jsonl")] == [1, 3]
+
+
+BAD = {
+    "surrogate": rb'{"useremail": "\ud83d@example.com"}',
+    "digits": b'{"useremail": ' + b"9" * 5_000 + b"}",
+    "escaped-nul": rb'{"useremail": "a\u0000@example.com"}',
+    "nul": b'{"useremail": "a\0@example.com"}',
+    "deep": b'{"useremail": "c@example.com", "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "number": b"5",
+    "long": b'{"useremail": "' + b"a" * 1_000_000 + b'@example.com"}',
+}
+
+
+@pytest.mark.parametrize("ending", ["json", "jsonl"])
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_one_bad_value_costs_one_user(bad, ending):
+    """The user who cannot be read fails, those round it are imported."""
+    users = [b'{"useremail": "a@example.com"}', bad, b'"b@example.com"']
+    content = b"[" + b",".join(users) + b"]" if ending == "json" else b"\n".join(users)
+    first, failed, last = check_users(source(content, f"a.{ending}"), ())
+    assert (first.useremail, last.useremail) == ("a@example.com", "b@example.com")
+    assert (failed.row, failed.status) == (2, "failed")
+
+
+def test_an_endless_array_meets_the_limit_of_users():
+    """The limit of users ends the reading, however long the rest is."""
+    users = source(b"[" + b",".join([b"{}"] * 2_000_000) + b"]", "a.json")
+    with pytest.raises(RequestError, match="300,000"):
+        for _ in check_users(users, ()):
+            pass
+
+
+@pytest.mark.parametrize("element", [b"{}", b'{"useremail": "a@example.com"}', b'"' + b"a" * 5_000 + b'"'])
+def test_an_array_of_any_size_takes_little_memory(element):
+    """A list is read user by user, never whole."""
+    users = source(b"[" + b",".join([element] * (40_000_000 // len(element))) + b"]", "a.json")
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in itertools.islice(users, 2_000)) == 2_000
+        assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(JSON, min_size=1, max_size=6), st.sampled_from([None, 1]), st.booleans())
+def test_an_array_is_split_where_json_says(users, indent, ascii_only):
+    """Brackets, quotes and commas inside a user end no user, and a text may be written in any way."""
+    content = json.dumps(users, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return  # half a surrogate pair, unescaped, is no UTF-8
+    if content.strip(b"[] \n"):
+        assert read(content, "a.json") == users
+
+
+# Refused
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        pytest.param("a.csv", b"", ["is empty"], id="empty"),
+        pytest.param("a.csv", b" \n\n", ["is empty"], id="blank"),
+        pytest.param("a.csv", b"name,tel\nx,y\n", ["no column 'useremail'", "2 columns"], id="no-column"),
+        pytest.param("a.csv", b"a@example.com;x\nb;y\n", ["no column 'useremail'", "2 columns"], id="no-header"),
+        pytest.param("a.csv", b"useremail,name,Name\n", ["'name' more than once"], id="column-twice"),
+        pytest.param("a.csv", "useremail\na@example.com\n".encode("utf-16"), ["UTF-16", "UTF-8"], id="utf-16"),
+        pytest.param("a.csv", b"useremail\n\xff\xfe\xfa\x80\n", ["neither", "line 2"], id="no-encoding"),
+        pytest.param("a.csv", "useremail,name\n,Renée\n".encode("latin-1"), ["neither", "line 2"], id="latin-1"),
+        pytest.param(
+            "a.csv", "useremail\n日本\n".encode() + b"\x93\n", ["neither", "line 3"], id="one-character-broken"
+        ),
+        pytest.param("a.csv", b"useremail\n\x00\x01\x02", ["binary"], id="binary"),
+        pytest.param("a.csv", b"PK\x03\x04rest", ["Excel workbook"], id="xlsx"),
+        pytest.param("a.csv", b'useremail\n"' + b"x" * 10_000_000, ["line 2", "quote"], id="10-MB-field"),
+        pytest.param("a.csv", b'useremail\n"a@example.com\n', ["quote"], id="open-quote"),
+        pytest.param("a.json", b'{"useremail": "a@example.com"}', ["an object", "array"], id="json-object"),
+        pytest.param("a.json", b"[1,", ["is not JSON", "line 1"], id="json-broken"),
+        pytest.param("a.json", b'[1,\n{"a" 5},2]', ["user 2", "line 2", "delimiter"], id="json-element"),
+        pytest.param("a.json", b"[1,]", ["user 2"], id="json-comma"),
+        pytest.param("a.json", b'["a@example.com"] []', ["goes on behind"], id="json-twice"),
+        pytest.param("a.json", b'{"data": ["a@example.com"], "x": 1}', ["goes on behind"], id="json-more-keys"),
+        pytest.param("a.json", b"[" * 100_000, ["is not JSON"], id="json-deep"),
+        pytest.param("a.json", b'["' + b"a" * 40_000_000, ["user 1", "not closed"], id="json-quote"),
+        pytest.param("a.jsonl", b'{"useremail": "a@example.com"}\n{"user', ["line 2", "not JSON"], id="jsonl-broken"),
+        pytest.param("a.xlsx", b"x", [".csv, .json or .jsonl"], id="ending"),
+    ],
+)
+def test_a_broken_source_is_refused_in_words(name, content, words):
+    """The message names the object, what is wrong with it and what to do; nobody's data is in it."""
+    with pytest.raises(SourceError) as refused:
+        read(content, name)
+    assert [word for word in [name, *words] if word not in str(refused.value)] == []
+    assert "a@example.com" not in str(refused.value)
+    assert refused.value.__cause__ is None or isinstance(refused.value.__cause__, csv.Error)
+
+
+def test_a_source_that_is_not_there_is_named(resources):
+    """A missing object and a missing bucket are told apart."""
+    for bucket, word in ((resources.bucket, "no such object"), ("no-such-bucket-here", "no such bucket")):
+        request = ImportRequest("admin@example.com", "import", "mapped", source=(bucket, "gone.csv"))
+        with pytest.raises(SourceError, match=word):
+            list(Users(request, resources.s3))
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
+
+
+@given(st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=8), st.sampled_from(",;\t"))
+def test_a_written_csv_is_read_as_it_was_meant(rows, delimiter):
+    """Whatever a CSV writer quotes comes back, for rows that are not blank."""
+    file = io.StringIO(newline="")
+    csv.writer(file, quoting=csv.QUOTE_ALL, delimiter=delimiter).writerows([("useremail", "name"), *rows])
+    meant = [(mail, name) for mail, name in rows if mail.strip() or name.strip()]
+    try:
+        users = read(file.getvalue().encode())
+    except SourceError as refused:
+        assert "binary" in str(refused)  # one in twenty is a control character
+        return
+    assert [(user["useremail"], user.get("attributes", {}).get("name", "")) for user in users] == meant
+
+
+HEADS = st.sampled_from(
+    [b"", b"useremail\n", b"sep=;\n", b"useremail,status,code\n", b"[", b'{"data":[', b'"', b"\xef\xbb\xbf"]
+)
+
+
+@given(HEADS, st.binary(max_size=200) | st.text(max_size=80).map(lambda text: text.encode("cp932", "replace")), HEADS)
+def test_any_bytes_are_read_or_refused(head, content, tail):
+    """No content whatever gets anything but users or a RequestError."""
+    for ending in ("csv", "json", "jsonl"):
+        try:
+            for checked in check_users(source(head + content + tail, f"any.{ending}"), ()):
+                json.dumps(asdict(checked)).encode()
+        except RequestError as refused:
+            assert str(refused).startswith(("'source' ", "All ", "The ", "There "))
+
+
+# Reports as sources
+
+
+def reported(outcomes, columns=(), cells=()) -> bytes:
+    """The CSV of a report."""
+    file = io.BytesIO()
+    results.write_csv(outcomes, file, columns, cells)
+    return file.getvalue()
+
+
+def once(content: bytes, name: str = "a.csv"):
+    """Read users, fail each of them, and give what they are and the report's CSV."""
+    cells = io.BytesIO()
+    users = source(content, name, cells=cells)
+    checked = list(check_users(users, ("BASIC",)))
+    failed = [Outcome.failed(row.row, row.useremail, "SomeException", "No.") for row in checked]
+    return checked, reported(failed, users.columns, [json.loads(line) for line in cells.getvalue().splitlines()])
+
+
+def test_a_report_is_a_list_of_its_failed_rows(caplog):
+    """Rows that succeeded are passed over; what was neutralised for a spreadsheet is itself again."""
+    caplog.set_level(logging.INFO)
+    outcomes = [
+        Outcome(1, "done@example.com", "succeeded", username="id-1"),
+        Outcome.failed(2, "=x@example.com", "InternalErrorException", "Later."),
+        Outcome.failed(3, "b@exmaple.com", "UsernameExistsException", "There."),
+    ]
+    cells = [{"row": str(row), "氏名": name} for row, name in ((2, "x"), (3, "=1+1"), (4, TARO))]
+    content = reported(outcomes, ["row", "氏名"], cells).replace(b"b@exmaple.com", b"b@example.com")
+    assert list(source(content)) == [
+        Given(3, {"useremail": "=x@example.com"}, {"氏名": "=1+1"}),
+        Given(4, {"useremail": "b@example.com"}, {"氏名": TARO}),
+    ]
+    assert "1 rows that succeeded are passed over" in caplog.text
+
+
+def test_a_report_without_a_failure_is_refused():
+    """Nothing is left to do, and the message says so."""
+    with pytest.raises(SourceError, match="all 1 rows succeeded"):
+        read(reported([Outcome(1, "a@example.com", "succeeded")]))
+
+
+def test_a_deletion_takes_no_report_of_an_import():
+    """Its failed rows are users who were there before the import: the last whom anybody wants to delete."""
+    content = reported([Outcome.failed(1, "a@example.com", "UsernameExistsException", "There.")])
+    with pytest.raises(SourceError, match="report of an import"):
+        list(source(content, jobtype="delete"))
+    deletion = reported([Outcome.failed(1, "a@example.com", "InternalErrorException", "Later.")])
+    assert [given.user for given in source(deletion, jobtype="delete")] == [{"useremail": "a@example.com"}]
+
+
+PRINTABLE = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=8)
+FORMULA = st.sampled_from(["=1+1", "+81", "-1", "@x", "'=1", "''=", "-"])
+MEMBERS = st.lists(
+    st.fixed_dictionaries(
+        {"useremail": st.from_regex(r"[=+'-]{0,2}[a-z]{1,4}@[xy]\.jp", fullmatch=True)},
+        optional={
+            "attributes": st.dictionaries(
+                st.sampled_from(["name", "custom:dept", "family_name"]), PRINTABLE | FORMULA, min_size=1
+            ),
+            "groups": st.lists(
+                PRINTABLE.filter(lambda group: ";" not in group) | st.just("=A"), max_size=3, unique=True
+            ),
+        },
+    ),
+    min_size=1,
+    max_size=6,
+    unique_by=lambda user: user["useremail"],
+)
+
+
+@given(MEMBERS)
+def test_a_list_survives_its_report(users):
+    """Whoever failed is imported from the report with the attributes and groups of the first list, however often."""
+    first, content = once(json.dumps(users).encode(), "a.json")
+    again, content = once(content)
+    third, _ = once(content)
+    assert first == again == third
