@@ -1,16 +1,18 @@
 """Build what the stack is deployed from: the Lambda function's package and the state machine's definition.
 
-    python -m aws.package [--runtime python3.13] [--architecture arm64]
+    python -m stack.package [--runtime python3.13] [--architecture arm64]
 
-Both go to `build/aws/`, named after a hash of their content. The package holds the core as it is, `handler.py`, and
-wheels for the function's platform, at the versions of `requirements.lock`; the same input gives the same bytes. Only
+Both go to `build/aws/`, named after a hash of their content. The package holds the core as it is, the function's own modules,
+and wheels for the function's platform, at the versions of `requirements.lock`; the same input gives the same bytes. Only
 the package index is asked, and only when the versions or the platform have changed.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
+import io
 import json
 import shutil
 import subprocess
@@ -20,18 +22,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from aws import definition
+from stack import definition
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "aws"
 LOCK = ROOT / "requirements.lock"
 CORE = ROOT / "plugins" / "cognito_import"
 
-LIBRARIES = ("boto3", "jinja2", "pandas", "tenacity", "tzdata")
+FUNCTION = tuple(
+    Path(__file__).with_name(f"{name}.py")
+    for name in ("__init__", "handler", "environment", "execution_input", "reporting")
+)
+"""The function's own modules."""
+LIBRARIES = ("boto3", "jinja2", "pandas", "pydantic", "tenacity", "tzdata")
 """What the core imports. boto3 is in Lambda's runtime too, but at a version of its own and without warning of a change."""
-SERVICES = frozenset({"s3", "ses", "stepfunctions", "sts"})
+SERVICES = frozenset({"cognito-idp", "s3", "secretsmanager", "ses", "sesv2", "stepfunctions", "sts"})
 """The services whose models the function needs; botocore brings 400, three quarters of its size."""
-LARGEST = 250 * 1024 * 1024
+MAX_BYTES = 250 * 1024 * 1024
 """Bytes of an unpacked function at most ("Lambda quotas", AWS Lambda Developer Guide)."""
 MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -49,17 +56,14 @@ class Artifacts:
 def build(runtime: str, architecture: str) -> Artifacts:
     """Build both files for a runtime such as `python3.13` and an architecture such as `arm64`.
 
-    Raises ValueError if the definition does not follow the table of decisions or the package is too large, and
-    CalledProcessError if the wheels cannot be had.
+    Raises ValueError if the package is too large, and CalledProcessError if the wheels are not available.
     """
-    stored = definition.load()
-    if definition.decided(stored) != stored:
-        message = "The definition does not follow the table of decisions: run python -m aws.definition"
-        raise ValueError(message)
     BUILD.mkdir(parents=True, exist_ok=True)
-    libraries = install(runtime, architecture)
-    function = _named(BUILD / "function.zip", _packed(libraries))
-    return Artifacts(function, _named(BUILD / "definition.json", json.dumps(stored, ensure_ascii=False).encode()))
+    with (BUILD / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two builds at once would take the libraries away from one another
+        function = _named(BUILD / "function.zip", _packed(install(runtime, architecture)))
+        states = json.dumps(definition.load(), ensure_ascii=False).encode()
+        return Artifacts(function, _named(BUILD / "definition.json", states))
 
 
 def install(runtime: str, architecture: str) -> Path:
@@ -101,17 +105,22 @@ def _installer(version: str, machine: str, folder: Path) -> list[str]:
     return [sys.executable, "-m", "pip", *common, "--python-version", version, *tags]
 
 
+def core() -> list[Path]:
+    """Return the files of the core, without what knows Airflow."""
+    found = [path for path in sorted(CORE.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
+    return [path for path in found if path.relative_to(CORE).parts[0] not in {"airflow", "console"}]
+
+
 def _files(libraries: Path) -> Iterator[tuple[str, Path]]:
     """Yield each file of the package with its name there."""
     for path in sorted(libraries.rglob("*")):
         name = path.relative_to(libraries)
         if path.is_file() and _needed(name):
             yield name.as_posix(), path
-    for path in sorted(CORE.rglob("*")):
-        name = path.relative_to(CORE)
-        if path.is_file() and "__pycache__" not in name.parts and name.parts[0] != "console":
-            yield f"{CORE.name}/{name.as_posix()}", path
-    yield "handler.py", Path(__file__).with_name("handler.py")
+    for path in core():
+        yield f"{CORE.name}/{path.relative_to(CORE).as_posix()}", path
+    for path in FUNCTION:
+        yield f"stack/{path.name}", path
 
 
 def _needed(name: Path) -> bool:
@@ -122,9 +131,9 @@ def _needed(name: Path) -> bool:
     return name.suffix not in {".pyi", ".pxd", ".h", ".c"}
 
 
-def _packed(libraries: Path) -> Path:
+def _packed(libraries: Path) -> bytes:
     """Return a zip of the package that depends on nothing but its content."""
-    draft = BUILD / "function.draft"
+    draft = io.BytesIO()
     size = 0
     with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as file:
         for name, path in _files(libraries):
@@ -134,17 +143,19 @@ def _packed(libraries: Path) -> Path:
             content = path.read_bytes()
             size += len(content)
             file.writestr(entry, content)
-    if size > LARGEST:
-        message = f"The function has {size:,} bytes unpacked; Lambda takes at most {LARGEST:,}."
+    if size > MAX_BYTES:
+        message = f"The function has {size:,} bytes unpacked; Lambda takes at most {MAX_BYTES:,}."
         raise ValueError(message)
-    return draft
+    return draft.getvalue()
 
 
-def _named(target: Path, content: Path | bytes) -> Path:
+def _named(target: Path, content: bytes) -> Path:
     """Store the content under the target's name with a hash of it, and return that path."""
-    data = content if isinstance(content, bytes) else content.read_bytes()
-    path = target.with_stem(f"{target.stem}-{hashlib.sha256(data).hexdigest()[:16]}")
-    path.write_bytes(data)
+    path = target.with_stem(f"{target.stem}-{hashlib.sha256(content).hexdigest()[:16]}")
+    if not path.exists():  # another process may be reading it
+        draft = path.with_suffix(".draft")
+        draft.write_bytes(content)
+        draft.replace(path)
     return path
 
 

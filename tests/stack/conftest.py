@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import boto3
 import pytest
 
-from aws import definition
-from aws.deploy import Stack
 from cognito_import import aws as clients
-from cognito_import.intake import take_in
-from cognito_import.run_folder import RunFolder
+from cognito_import.ingest import ingest_request
+from cognito_import.run.folder import RunFolder
 from cognito_import.settings import Settings
-from local_aws.process import LocalAws
+from sandbox.aws.process import LocalAws
+from sandbox.waiting import until
+from stack import definition
+from stack.deploy import Stack
 
 ADMIN = "admin@example.com"
 SENDER = "report@example.com"
@@ -57,13 +57,13 @@ class Machine:
 
     def wait(self, arn: str) -> JSON:
         """Wait for an execution's end and return its description."""
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            description: JSON = self.states.describe_execution(executionArn=arn)
-            if description["status"] != "RUNNING":
-                return description
-            time.sleep(0.1)
-        raise AssertionError("The execution did not end.")
+
+        def description() -> JSON:
+            return self.states.describe_execution(executionArn=arn)
+
+        ended = until("its end", description, lambda seen: seen["status"] != "RUNNING", seconds=400)
+        print(arn, ended["status"], ended.get("error"), ended.get("cause"))  # shown where a test fails
+        return ended
 
     def run(self, given: JSON) -> JSON:
         """Run an execution to its end and return its description."""
@@ -73,11 +73,17 @@ class Machine:
         """The deployment's settings."""
         return Settings.parse({**self.variable, **others})
 
-    def filled(self, users: list[JSON], jobtype: str = "import") -> RunFolder:
+    def filled(self, users: list[JSON], jobtype: str = "import", **keys: str) -> RunFolder:
         """A run folder as Airflow fills it."""
         folder = RunFolder(self.s3, self.variable["report_bucket"], f"run-{secrets.token_hex(6)}")
-        take_in({"data": users, "adminemail": ADMIN, "jobtype": jobtype}, self.settings(), self.s3, folder)
+        settings = self.settings(approve_deletions=False, engine="step_functions")
+        ingest_request({"data": users, "adminemail": ADMIN, "jobtype": jobtype, **keys}, settings, self.s3, folder)
         return folder
+
+    def bury_children(self, folder: RunFolder) -> None:
+        """Have nobody wait for the children of an execution that was aborted, since the test knows that they have ended."""
+        for number, checkpoint, _ in folder.all_checkpoints():
+            folder.write_checkpoint(number, "round-001", replace(checkpoint, busy_seconds=0.0))
 
     def make(self, users: list[JSON]) -> list[str]:
         """Make users in the group BASIC as somebody else would, and return their usernames."""
@@ -105,7 +111,13 @@ class Machine:
         }
 
     def hurry(self) -> None:
-        """Leave the definition hardly any patience."""
+        """Have no Task tried again."""
+
+        def hurried(machine: JSON) -> JSON:
+            for _, state in definition.states_in(machine):
+                state.pop("Retry", None)
+            return machine
+
         self.use(hurried)
 
     def use(self, change: Callable[[JSON], JSON]) -> None:
@@ -113,16 +125,6 @@ class Machine:
         arn = self.variable["state_machine_arn"]
         stored = json.loads(self.states.describe_state_machine(stateMachineArn=arn)["definition"])
         self.states.update_state_machine(stateMachineArn=arn, definition=json.dumps(change(stored)))
-
-
-def hurried(machine: JSON) -> JSON:
-    """The definition with hardly any patience: it asks S3 and the function once, and a silent worker is gone after 3 s."""
-    text = json.dumps(machine).replace("$run.grace - $states.input.quiet", "3 - $states.input.quiet")
-    changed: JSON = json.loads(text)
-    for _, state in definition.states_in(changed):
-        if not str(state.get("Resource", "")).startswith(definition.COGNITO):
-            state.pop("Retry", None)
-    return changed
 
 
 @pytest.fixture(scope="session")
@@ -172,7 +174,7 @@ def machine(deployed: tuple[Stack, str, str], machine_of: Callable[[Stack, str],
 
 @pytest.fixture
 def hurried_machine(machine: Machine) -> Machine:
-    """The state machine with hardly any patience, for tests of what it does when that is over."""
+    """The state machine without any Retry, for tests of what it does when its patience is over."""
     machine.hurry()
     return machine
 

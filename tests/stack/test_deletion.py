@@ -8,17 +8,24 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cognito_import import approval
-from cognito_import.batches import run_batch
-from cognito_import.delivery import all_outcomes
-from cognito_import.outcomes import INTERRUPTED, Outcome
-from cognito_import.pacing import Pacer
-from cognito_import.parts import Part
-from cognito_import.run_folder import RunFolder
-from cognito_import.user_pool import UserPool
-from local_aws.process import LocalAws
+import pytest
+
+from cognito_import.engine.batches import run_batch
+from cognito_import.engine.pacing import Pacer
+from cognito_import.engine.precedence import CREATED_SINCE, IMPORTED_SINCE
+from cognito_import.engine.user_pool import UserPool
+from cognito_import.ingest import ingest_request
+from cognito_import.outcomes import Outcome
+from cognito_import.report.rows import all_outcomes
+from cognito_import.run import approval
+from cognito_import.run.checkpoints import Checkpoint, Unsettled
+from cognito_import.run.folder import RunFolder
+from sandbox.aws.process import LocalAws
+from sandbox.waiting import until
 
 ADMIN = "admin@example.com"
 Users = Callable[[int], list[dict[str, Any]]]
@@ -36,7 +43,7 @@ def deletions(aws: LocalAws) -> Counter[str]:
 
 
 def deleted(machine: Any, folder: RunFolder) -> None:
-    """Let the state machine work off a run folder, without a report."""
+    """Let the state machine process a run folder, without a report."""
     ended = machine.run({"run": folder.run, "report": False})
     assert ended["status"] == "SUCCEEDED", ended.get("cause")
 
@@ -98,8 +105,8 @@ def test_user_under_way_when_a_worker_died_is_recognised(machine: Any, aws: Loca
     for batch in manifest.batches:
         number = batch.first - 1
         known = names[number] if number < 2 else ""
-        pending = Outcome.failed(batch.first, users[number]["useremail"], INTERRUPTED, "", known)
-        folder.write_part(batch.number, "dead", Part(pending=pending, closed=True))
+        entry = Unsettled(batch.first, users[number]["useremail"], manifest.began, known)
+        folder.write_checkpoint(batch.number, "dead", Checkpoint(unsettled=[entry], closed=True))
     deleted(machine, folder)
     told = [(outcome.code, outcome.username) for outcome in outcomes(machine, folder)]
     assert told == [("", names[0]), ("", names[1]), ("", names[2]), ("UserNotFoundException", "")]
@@ -107,28 +114,56 @@ def test_user_under_way_when_a_worker_died_is_recognised(machine: Any, aws: Loca
     assert deletions(aws)[anew] == 0
 
 
-def test_deletion_that_was_refused_in_airflow_is_refused_here(machine: Any, aws: LocalAws, addresses: Users) -> None:
-    """An execution on a run folder whose deletion was asked for and not approved touches nobody."""
+def test_child_deletes_nobody_who_may_not_be_deleted(machine: Any, aws: LocalAws, addresses: Users) -> None:
+    """Who was created since, or is named by a later import, is looked up and left; the others of the batch are deleted."""
+    users = addresses(60)  # more than one in a batch
+    machine.make(users[:40])
+    asked = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+    time.sleep(2.5)
+    machine.make(users[40:])
+    folder = machine.filled(users, jobtype="delete")
+    manifest = replace(folder.required_manifest(), asked=asked.isoformat())
+    machine.s3.delete_object(Bucket=folder.bucket, Key=f"{folder.prefix}manifest.json")
+    folder.write_manifest(manifest, None)
+    machine.filled(users[:20])
+    deleted(machine, folder)
+    told = [outcome.code for outcome in outcomes(machine, folder)]
+    assert told == [*[IMPORTED_SINCE] * 20, *[""] * 20, *[CREATED_SINCE] * 20]
+    assert all(outcome.username for outcome in outcomes(machine, folder))
+    there = machine.members().keys()
+    assert [user["useremail"] in there for user in users] == [*[True] * 20, *[False] * 20, *[True] * 20]
+    assert len(deletions(aws)) == 20
+
+
+@pytest.mark.parametrize("answer", [None, approval.REJECTED, approval.ASKED], ids=["never asked", "rejected", "open"])
+def test_deletion_that_nobody_approved_in_airflow_is_refused_here(
+    machine: Any, aws: LocalAws, addresses: Users, answer: str | None
+) -> None:
+    """An execution on the run folder of a deletion that needs a yes and has none touches nobody."""
     users = addresses(1)
     machine.make(users)
-    folder = machine.filled(users, jobtype="delete")
-    approval.write(folder, approval.Approval(approval.REJECTED, "2026-01-01T00:00:00+00:00", 60))
+    folder = RunFolder(machine.s3, machine.variable["report_bucket"], f"run-{users[0]['useremail'][:20]}")
+    ingest_request(
+        {"data": users, "adminemail": "admin@example.com", "jobtype": "delete"}, machine.settings(), machine.s3, folder
+    )
+    if answer:
+        approval.write(folder, approval.Approval(answer, "2026-01-01T00:00:00+00:00", 60))
     ended = machine.run({"run": folder.run})
     assert (ended["status"], ended["error"]) == ("FAILED", "RequestError")
     assert users[0]["useremail"] in machine.members()
 
 
-def test_aborted_deletion_is_continued(hurried_machine: Any, aws: LocalAws, addresses: Users) -> None:
+@pytest.mark.slow
+def test_aborted_deletion_is_continued(machine: Any, aws: LocalAws, addresses: Users) -> None:
     """After an abort in the middle another execution deletes the rest; nobody is deleted twice or told to be missing."""
     users = addresses(60)
-    names = hurried_machine.make(users)
-    folder = hurried_machine.filled(users, jobtype="delete")
-    arn = hurried_machine.start({"run": folder.run, "report": False})
-    while len(deletions(aws)) < 25:
-        time.sleep(0.05)
-    hurried_machine.states.stop_execution(executionArn=arn)
-    deleted(hurried_machine, folder)
-    assert [outcome.username for outcome in outcomes(hurried_machine, folder) if outcome.status == "succeeded"] == names
+    names = machine.make(users)
+    folder = machine.filled(users, jobtype="delete")
+    arn = machine.start({"run": folder.run, "report": False})
+    until("25 deletions", lambda: len(deletions(aws)), lambda seen: seen >= 25, every=0.05)
+    machine.states.stop_execution(executionArn=arn)
+    deleted(machine, folder)
+    assert [outcome.username for outcome in outcomes(machine, folder) if outcome.status == "succeeded"] == names
     assert deletions(aws) == dict.fromkeys(names, 1)
 
 
@@ -155,7 +190,7 @@ def test_both_engines_agree_on_every_row_of_a_deletion(machine: Any, aws: LocalA
         if engine == "mapped":
             settings = machine.settings(pacing_seconds=0.001)
             pacer = Pacer(settings.pacing_seconds)
-            pool = UserPool(machine.cognito, settings, pacer, began=manifest.began_at, jobtype="delete")
+            pool = UserPool(machine.cognito, settings, pacer, jobtype="delete")
             for batch in manifest.batches:
                 run_batch(folder, batch, pool)
         else:

@@ -1,12 +1,13 @@
 """Deploy the stack, show what Airflow needs to know of it, and remove it.
 
-    python -m aws.deploy deploy --set MailFrom=report@example.com --set UserPoolId=ap-northeast-1_AbCdEfGhI
-    python -m aws.deploy outputs
-    python -m aws.deploy remove [--delete-data]
+    python -m stack.deploy deploy --set MailFrom=report@example.com --set UserPoolId=ap-northeast-1_AbCdEfGhI
+    python -m stack.deploy outputs
+    python -m stack.deploy remove [--delete-data]
 
 The usual credentials and settings of AWS's tools say where to; `AWS_ENDPOINT_URL` on this machine means local AWS, and
 the package is then built for this machine. A parameter that is not set keeps its value of the last deployment. The
-template's own comments describe the parameters.
+template's own comments describe the parameters. `--set LinkSigner=true` makes the user whose key signs links for 36 hours,
+and `--set LinkSignerSerial=2` replaces its key.
 """
 
 from __future__ import annotations
@@ -20,18 +21,14 @@ from typing import Any, Literal
 import boto3  # noqa: TID253 - a command, never imported by a DAG
 from botocore.exceptions import ClientError, WaiterError
 
-from aws import package
-from aws.parameters import TEMPLATE, is_local, local_platform, parameters
+from stack import package
+from stack.buckets import NAME, Buckets, DeployError
+from stack.parameters import TEMPLATE, is_local, local_platform, parameters
 
-NAME = "cognito-import"
 NOTHING_TO_DO = ("didn't contain changes", "No updates are to be performed")
 POLL: Any = {"Delay": 2, "MaxAttempts": 900}
 UNUSABLE = ("ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS")
 """A stack whose first deployment failed; it can only be deleted."""
-
-
-class DeployError(Exception):
-    """The stack could not be deployed or removed; the message says why and what to do."""
 
 
 class Stack:
@@ -41,7 +38,7 @@ class Stack:
         self.suffix = suffix
         self.name = f"{NAME}-{suffix}"
         self._cloudformation = boto3.client("cloudformation")
-        self._s3 = boto3.client("s3")
+        self._buckets = Buckets()
 
     # ---- deploy
 
@@ -72,36 +69,12 @@ class Stack:
     def _upload(self, runtime: str, architecture: str) -> dict[str, str]:
         """Build the artifacts, upload what is not there yet, and return the parameters that name them."""
         artifacts = package.build(runtime, architecture)
-        bucket = self.artifacts_bucket(create=True)
+        bucket = self._buckets.make_artifacts()
         keys = {}
         for parameter, path in (("PackageKey", artifacts.function), ("DefinitionKey", artifacts.definition)):
             keys[parameter] = f"{self.name}/{path.name}"
-            if not self._s3.list_objects_v2(Bucket=bucket, Prefix=keys[parameter]).get("KeyCount"):
-                self._s3.upload_file(str(path), bucket, keys[parameter])
+            self._buckets.upload(path, bucket, keys[parameter])
         return {"ArtifactsBucket": bucket, **keys}
-
-    def artifacts_bucket(self, *, create: bool = False) -> str:
-        """Return the name of the account's bucket for packages, and make it if it is missing."""
-        region = self._s3.meta.region_name
-        bucket = f"{NAME}-artifacts-{boto3.client('sts').get_caller_identity()['Account']}-{region}"
-        if not create:
-            return bucket
-        try:
-            self._s3.head_bucket(Bucket=bucket)
-        except ClientError:
-            # us-east-1 is the one Region that S3 does not want to be told.
-            where: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-            self._s3.create_bucket(Bucket=bucket, **where)
-            self._s3.put_public_access_block(
-                Bucket=bucket,
-                PublicAccessBlockConfiguration={
-                    "BlockPublicAcls": True,
-                    "IgnorePublicAcls": True,
-                    "BlockPublicPolicy": True,
-                    "RestrictPublicBuckets": True,
-                },
-            )
-        return bucket
 
     def _change(self, kind: Literal["CREATE", "UPDATE"], values: dict[str, str]) -> bool:
         """Create and execute a change set; return whether there was anything to change."""
@@ -144,7 +117,7 @@ class Stack:
 
     # ---- look
 
-    def describe(self) -> Any:  # noqa: ANN401 - the shape is CloudFormation's
+    def describe(self) -> Any:
         """Return the stack as CloudFormation describes it, or None."""
         try:
             return self._cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
@@ -178,9 +151,9 @@ class Stack:
             return
         bucket = self.outputs()["BucketName"]
         if delete_data:
-            self._empty(bucket, "")
-            self._empty(self.artifacts_bucket(), f"{self.name}/")
-        elif self._s3.list_objects_v2(Bucket=bucket, MaxKeys=1).get("KeyCount"):
+            self._buckets.empty(bucket)
+            self._buckets.empty(self._buckets.artifacts, f"{self.name}/")
+        elif not self._buckets.is_empty(bucket):
             message = (
                 f"s3://{bucket} holds runs and reports, and a stack is not removed without its bucket. Copy what you "
                 "want to keep; then remove with --delete-data."
@@ -196,12 +169,6 @@ class Stack:
             self._cloudformation.get_waiter("stack_delete_complete").wait(StackName=self.name, WaiterConfig=POLL)
         except WaiterError as error:
             raise DeployError(self._failures(started)) from error
-
-    def _empty(self, bucket: str, prefix: str) -> None:
-        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-            keys: Any = [{"Key": item["Key"]} for item in page.get("Contents", ())]
-            if keys:
-                self._s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
 
 
 def main() -> None:
