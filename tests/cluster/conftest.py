@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import os
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 
-from cognito_import.run_folder import RunFolder, run_name
-from demo.ground import Ground
+from cognito_import.run.folder import RunFolder
+from cognito_import.run.manifest import run_name
+from demo.resources import Resources
 from demo.watch import fetch, link_in, rows_of
-from local_airflow.cluster import Cluster
-from local_aws.process import LocalAws
+from sandbox.airflow.cluster import Cluster
+from sandbox.airflow.rest import RestError
+from sandbox.aws.process import LocalAws
+from sandbox.waiting import until
 
 DAG = "cognito_import"
 TASK = "process_users"  # the mapped task
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs the deployment."""
-    for item in items:
-        if "cluster" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.cluster)
 
 
 @pytest.fixture(scope="package")
@@ -49,25 +45,25 @@ def aws(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> LocalAws:
 
 
 @pytest.fixture
-def ground(aws: LocalAws) -> Ground:
-    """What the service `local-ground` has made."""
-    ground = Ground(mark="local")
-    assert ground.find()
-    return ground
+def resources(aws: LocalAws) -> Resources:
+    """What the service `local-resources` has made."""
+    resources = Resources(mark="local")
+    assert resources.find()
+    return resources
 
 
 class Run:
     """One import of `addresses`, reported to an administrator of its own."""
 
-    def __init__(self, cluster: Cluster, aws: LocalAws, ground: Ground, count: int) -> None:
+    def __init__(self, cluster: Cluster, aws: LocalAws, resources: Resources, count: int) -> None:
         mark = secrets.token_hex(3)
         self.addresses = [f"user{number:04}-{mark}@example.com" for number in range(1, count + 1)]
         self.admin = f"admin-{mark}@example.com"
-        ground.ses.verify_email_identity(EmailAddress=self.admin)
+        resources.ses.verify_email_identity(EmailAddress=self.admin)
         self.rest, self.aws = cluster.rest, aws
         data = [{"useremail": address} for address in self.addresses]
         self.run_id = self.rest.trigger(DAG, {"data": data, "adminemail": self.admin})
-        self.folder = RunFolder(ground.s3, ground.bucket, run_name(DAG, self.run_id))
+        self.folder = RunFolder(resources.s3, resources.bucket, run_name(DAG, self.run_id))
 
     def wait(self, seconds: float = 420) -> str:
         """Give the run's final state."""
@@ -75,17 +71,22 @@ class Run:
 
     def wait_for_outcomes(self, count: int, seconds: float = 180) -> dict[int, Any]:
         """Give the stored outcomes by row as soon as they are so many."""
-        until = time.monotonic() + seconds
-        while True:
-            outcomes = self.folder.known().outcomes if self.folder.manifest() else {}
-            if len(outcomes) >= count:
-                return outcomes
-            assert time.monotonic() < until, f"{len(outcomes)} outcomes of {count} after {seconds} s"
-            time.sleep(0.2)
 
-    def tasks(self) -> list[dict[str, Any]]:
-        """The mapped tasks, in the order of their map index."""
-        return self.rest.task_instances(DAG, self.run_id, TASK)
+        def outcomes() -> dict[int, Any]:
+            return self.folder.progress().outcomes if self.folder.manifest() else {}
+
+        return until(f"{count} outcomes", outcomes, lambda seen: len(seen) >= count, seconds=seconds, every=0.2)
+
+    def state(self) -> str | None:
+        """The run's state, or None while Airflow cannot be asked."""
+        try:
+            return self.rest.run_state(DAG, self.run_id)
+        except (httpx.TransportError, RestError):
+            return None
+
+    def tasks(self, *states: str) -> list[dict[str, Any]]:
+        """The mapped tasks in one of these states, or all, in the order of their map index."""
+        return self.rest.task_instances(DAG, self.run_id, TASK, states)
 
     def mails(self) -> list[dict[str, Any]]:
         """The mails to the administrator."""
@@ -98,6 +99,6 @@ class Run:
 
 
 @pytest.fixture
-def start(cluster: Cluster, aws: LocalAws, ground: Ground) -> Callable[[int], Run]:
+def start(cluster: Cluster, aws: LocalAws, resources: Resources) -> Callable[[int], Run]:
     """Trigger an import of so many users."""
-    return lambda count: Run(cluster, aws, ground, count)
+    return lambda count: Run(cluster, aws, resources, count)

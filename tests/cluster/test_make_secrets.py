@@ -10,7 +10,7 @@ import sys
 import pytest
 from cryptography.fernet import Fernet
 
-from local_airflow.settings import ROOT
+from sandbox.airflow.settings import ROOT
 
 NAMES = {"postgres_password", "redis_password", "fernet_key", "jwt_secret", "api_secret_key", "ui_passwords"}
 
@@ -20,7 +20,7 @@ def make(tmp_path):
     """Run the script on this test's folder with some variables; give its exit status and what it said."""
 
     def make(**variables):
-        script = ROOT / "include" / "compose" / "make_secrets.py"
+        script = ROOT / "include" / "docker" / "make_secrets.py"
         env = {"PATH": os.environ["PATH"], **variables}
         done = subprocess.run([sys.executable, script, tmp_path], env=env, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr

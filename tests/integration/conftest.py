@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,16 @@ from typing import Any
 
 import pytest
 
-from cognito_import.run_folder import RunFolder, run_name
-from demo.ground import Ground
-from demo.stage import DAG, Stage
+from cognito_import.run.folder import RunFolder
+from cognito_import.run.manifest import run_name
+from demo.resources import Resources
+from demo.sandbox import DAG, Sandbox
 from demo.watch import fetch, link_in, rows_of
-from local_airflow.rest import AirflowRest
-from local_aws.process import LocalAws
+from sandbox.airflow.rest import AirflowRest
+from sandbox.aws.process import LocalAws
+from sandbox.waiting import until
 
+APPROVER = "approver"
 PASSWORD = "Tmp-" + secrets.token_hex(8) + "A1!"
 
 
@@ -38,22 +40,23 @@ def secrets_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="package")
-def whole_stage(secrets_file: Path) -> Iterator[Stage]:
+def whole_sandbox(secrets_file: Path) -> Iterator[Sandbox]:
     """Start Airflow and local AWS once: it takes longer than most tests."""
     env = {
         "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
         "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"variables_file_path": str(secrets_file)}),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"admin:admin,{APPROVER}:admin",
     }
-    with Stage(state_machine=True, settings={"temporary_password": PASSWORD}, env=env) as stage:
-        yield stage
+    with Sandbox(state_machine=True, settings={"temporary_password": PASSWORD}, env=env) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
-def vary(stage: Stage, secrets_file: Path) -> Iterator[Callable[..., None]]:
+def vary(sandbox: Sandbox, secrets_file: Path) -> Iterator[Callable[..., None]]:
     """Change settings for one test: what a task reads from now on."""
 
     def vary(**settings: Any) -> None:
-        usual = json.loads(stage.airflow.environment()["AIRFLOW_VAR_COGNITO_IMPORT"])
+        usual = json.loads(sandbox.airflow.environment()["AIRFLOW_VAR_COGNITO_IMPORT"])
         changed = secrets_file.with_suffix(".new")
         changed.write_text(json.dumps({"cognito_import": json.dumps({**usual, **settings})}))
         changed.replace(secrets_file)  # no task reads half a file
@@ -63,31 +66,31 @@ def vary(stage: Stage, secrets_file: Path) -> Iterator[Callable[..., None]]:
 
 
 @pytest.fixture
-def stage(whole_stage: Stage) -> Stage:
+def sandbox(whole_sandbox: Sandbox) -> Sandbox:
     """The stage without what an earlier test asked of it."""
-    assert whole_stage.aws is not None
-    whole_stage.aws.clear_faults()
-    whole_stage.aws.traffic(0)
-    whole_stage.aws.reset()
-    whole_stage.airflow.rest.set_pool("cognito_api", 20)
-    return whole_stage
+    assert whole_sandbox.aws is not None
+    whole_sandbox.aws.clear_faults()
+    whole_sandbox.aws.traffic()
+    whole_sandbox.aws.reset()
+    whole_sandbox.airflow.rest.set_pool("cognito_api", 20)
+    return whole_sandbox
 
 
 @dataclass
 class Run:
     """One import under test."""
 
-    stage: Stage
+    sandbox: Sandbox
     run_id: str
 
     @property
     def rest(self) -> AirflowRest:
-        return self.stage.airflow.rest
+        return self.sandbox.airflow.rest
 
     @property
     def folder(self) -> RunFolder:
-        ground = self.stage.ground
-        return RunFolder(ground.s3, ground.bucket, run_name(DAG, self.run_id))
+        resources = self.sandbox.resources
+        return RunFolder(resources.s3, resources.bucket, run_name(DAG, self.run_id))
 
     def wait(self, seconds: float = 420) -> str:
         """Give the run's final state."""
@@ -95,17 +98,24 @@ class Run:
 
     def wait_for_outcomes(self, enough: Callable[[dict[int, Any]], bool], seconds: float = 180) -> dict[int, Any]:
         """Give the stored outcomes by row as soon as they are enough."""
-        until = time.monotonic() + seconds
-        while True:
-            outcomes = self.folder.known().outcomes if self.folder.manifest() else {}
-            if enough(outcomes):
-                return outcomes
-            assert time.monotonic() < until, f"{len(outcomes)} outcomes are not enough after {seconds} s"
-            time.sleep(0.2)
+
+        def outcomes() -> dict[int, Any]:
+            return self.folder.progress().outcomes if self.folder.manifest() else {}
+
+        return until("enough outcomes", outcomes, enough, seconds=seconds, every=0.2)
+
+    def wait_for_calls(self, count: int, seconds: float = 180) -> None:
+        """Wait until Cognito was called so often since the test began."""
+        calls = self.sandbox.aws.calls
+        until(f"{count} calls", lambda: len(calls()), lambda seen: seen >= count, seconds=seconds, every=0.2)
 
     def states(self, task_id: str) -> list[str]:
         """The states of a task's instances, in the order of their map index."""
         return [instance["state"] for instance in self.rest.task_instances(DAG, self.run_id, task_id)]
+
+    def mark(self, state: str) -> None:
+        """Mark the run as the buttons of the UI do."""
+        self.rest.request("PATCH", f"dags/{DAG}/dagRuns/{self.run_id}", json={"state": state})
 
     def log(self, task_id: str, try_number: int = 1, map_index: int = -1) -> str:
         """The log of one attempt."""
@@ -113,28 +123,38 @@ class Run:
 
     def mails(self, admin: str) -> list[dict[str, Any]]:
         """The mails to one administrator."""
-        assert self.stage.aws is not None
-        return [mail for mail in self.stage.aws.outbox() if admin in mail["To"]]
+        assert self.sandbox.aws is not None
+        return [mail for mail in self.sandbox.aws.outbox() if admin in mail["To"]]
 
 
 @pytest.fixture
-def aws(stage: Stage) -> LocalAws:
+def approver(sandbox: Sandbox) -> Iterator[AirflowRest]:
+    """Somebody else than the admin who starts the tests' runs; Airflow makes up the password."""
+    assert isinstance(sandbox.airflow.home, Path)
+    passwords = json.loads((sandbox.airflow.home / "passwords.json").read_text())
+    rest = AirflowRest(sandbox.airflow.url, APPROVER, passwords[APPROVER])
+    yield rest
+    rest.close()
+
+
+@pytest.fixture
+def aws(sandbox: Sandbox) -> LocalAws:
     """Local AWS."""
-    assert stage.aws is not None
-    return stage.aws
+    assert sandbox.aws is not None
+    return sandbox.aws
 
 
 @pytest.fixture
-def ground(stage: Stage) -> Ground:
+def resources(sandbox: Sandbox) -> Resources:
     """The user pool, the bucket and the identities."""
-    return stage.ground
+    return sandbox.resources
 
 
 @pytest.fixture
-def admin(ground: Ground) -> str:
+def admin(resources: Resources) -> str:
     """An administrator of this test's own."""
     address = f"admin-{secrets.token_hex(4)}@example.com"
-    ground.ses.verify_email_identity(EmailAddress=address)
+    resources.ses.verify_email_identity(EmailAddress=address)
     return address
 
 
@@ -146,12 +166,12 @@ def addresses() -> Callable[[int], list[str]]:
 
 
 @pytest.fixture
-def start(stage: Stage, admin: str) -> Callable[..., Run]:
+def start(sandbox: Sandbox, admin: str) -> Callable[..., Run]:
     """Trigger an import of addresses, or of any conf."""
 
     def start(addresses: list[str] | None = None, **conf: Any) -> Run:
         data = {} if addresses is None else {"data": [{"useremail": address} for address in addresses]}
-        return Run(stage, stage.airflow.rest.trigger(DAG, {"adminemail": admin, **data, **conf}))
+        return Run(sandbox, sandbox.airflow.rest.trigger(DAG, {"adminemail": admin, **data, **conf}))
 
     return start
 
@@ -163,12 +183,12 @@ def reported(admin: str) -> Callable[[Run], list[dict[str, str]]]:
 
 
 @pytest.fixture
-def truth(ground: Ground, aws: LocalAws) -> Callable[..., None]:
+def truth(resources: Resources, aws: LocalAws) -> Callable[..., None]:
     """Hold a CSV's rows against the user pool and the calls that were made."""
 
     def truth(rows: list[dict[str, str]], addresses: list[str], *, called_twice: int = 0) -> None:
         assert [row["useremail"] for row in rows] == addresses
-        pool = ground.users()
+        pool = resources.users()
         for row in rows:
             user = pool.get(row["useremail"])
             if row["status"] == "succeeded":

@@ -1,4 +1,5 @@
 """Deletions on real Airflow: asked for, answered or not, cut short, and reported."""
+# ruff: noqa: RUF001 - Japanese is written with full-width brackets
 
 import json
 import os
@@ -7,20 +8,21 @@ import time
 
 import pytest
 
-from cognito_import import approval
-from demo.stage import DAG
+from cognito_import.run import approval
+from demo.sandbox import DAG
+from sandbox.waiting import until
 
 TASK = "approve_deletion"
 
 
 @pytest.fixture
-def victims(ground, addresses):
+def victims(resources, addresses):
     """Make so many users to delete; give their addresses."""
 
     def victims(count):
         users = addresses(count)
         for user in users:
-            ground.add_user(user)
+            resources.add_user(user)
         return users
 
     return victims
@@ -28,7 +30,7 @@ def victims(ground, addresses):
 
 def asked(run):
     """Wait until the run's question is open, and give it."""
-    run.stage.airflow.wait_until_parked(DAG, run.run_id, TASK)
+    run.sandbox.airflow.wait_until_parked(DAG, run.run_id, TASK)
     return run.rest.question(DAG, run.run_id, TASK)
 
 
@@ -37,30 +39,36 @@ def deletions(aws):
     return [call["username"] for call in aws.calls() if call["operation"] == "AdminDeleteUser"]
 
 
-@pytest.mark.parametrize(("engine", "other"), [("mapped", "run_state_machine"), ("step_functions", "process_users")])
+@pytest.mark.parametrize(("engine", "other"), [("mapped", "start_execution"), ("step_functions", "process_users")])
 def test_an_approved_deletion_deletes_and_reports(
-    start, victims, addresses, ground, aws, admin, reported, stage, engine, other
+    approver, start, victims, addresses, resources, aws, admin, reported, sandbox, engine, other
 ):
     """Nobody is called before the answer; then the users are gone, one mail went out, no address is left in Airflow."""
     users = victims(8)
     asked_for = [*users[:3], "no-address", addresses(9)[8], *users[3:]]
-    usernames = {user.email: user.username for user in ground.users().values()}
+    usernames = {user.email: user.username for user in resources.users().values()}
     bystander = f"bystander-{users[0]}"
-    ground.add_user(bystander)
+    resources.add_user(bystander)
     aws.reset()
     run = start(asked_for, jobtype="delete", engine=engine)
     question = asked(run)
-    assert question["subject"] == "Delete 9 users?"
+    assert question["subject"] == "ユーザー 9 件を削除しますか？"
     assert question["options"] == ["Approve", "Reject"]
     shown = [user for user in asked_for if user in question["body"].splitlines()]
     assert shown == [*users[:3], addresses(9)[8], users[3]]
-    for part in (ground.user_pool_id, "Users to delete: **9**", f"`{admin}`", "Asked by: `admin`", "left alone: 1"):
+    for part in (
+        resources.user_pool_id,
+        "削除対象: **9 件**",
+        f"`{admin}`",
+        "依頼者: `admin`（本人以外の承認が必要です）",
+        "除いた行: 1 件",
+    ):
         assert part in question["body"], part
     time.sleep(2)
     assert [call for call in aws.calls() if call["operation"].startswith("Admin")] == []
-    assert set(run.states("process_users") + run.states("run_state_machine")) == {None}
+    assert set(run.states("process_users") + run.states("start_execution")) == {None}
 
-    run.rest.answer(DAG, run.run_id, TASK, "Approve")
+    approver.answer(DAG, run.run_id, TASK, "Approve")
     assert run.wait() == "success"
     rows = reported(run)
     assert [row["useremail"] for row in rows] == asked_for
@@ -70,16 +78,16 @@ def test_an_approved_deletion_deletes_and_reports(
         "no-address": ("failed", "InvalidAddress", ""),
         addresses(9)[8]: ("failed", "UserNotFoundException", ""),
     }
-    assert [user for user in ground.users() if user in {*users, bystander}] == [bystander]
+    assert [user for user in resources.users() if user in {*users, bystander}] == [bystander]
     assert sorted(deletions(aws)) == sorted(usernames[user] for user in users)
     (mail,) = run.mails(admin)
     assert "一括削除" in mail["Subject"]
     (report,) = [run.rest.xcom(DAG, run.run_id, "report")]
     assert report["csv_key"].startswith("cognitodeletelog/delete_result_")
     assert set(run.states(other)) == {"skipped"}
-    assert approval.read(run.folder).by == "admin"
+    assert approval.read(run.folder).by == "approver"
 
-    left = {str(path): path.read_text(errors="replace") for path in stage.airflow.logs.rglob("*") if path.is_file()}
+    left = {str(path): path.read_text(errors="replace") for path in sandbox.airflow.logs.rglob("*") if path.is_file()}
     for item in run.rest.task_instances(DAG, run.run_id):
         if item["task_id"] == TASK:
             left["rendered"] = json.dumps(item["rendered_fields"])
@@ -90,7 +98,9 @@ def test_an_approved_deletion_deletes_and_reports(
     assert [place for place, text in left.items() if any(user in text for user in [*users, admin])] == []
 
 
-def test_a_rejected_deletion_deletes_nobody_and_can_be_asked_again(start, victims, ground, aws, admin, reported):
+def test_a_rejected_deletion_deletes_nobody_and_can_be_asked_again(
+    approver, start, victims, resources, aws, admin, reported
+):
     """Run and administrator are told who rejected it; clearing the question asks again, and a yes then counts."""
     users = victims(3)
     aws.reset()
@@ -100,11 +110,11 @@ def test_a_rejected_deletion_deletes_nobody_and_can_be_asked_again(start, victim
     assert run.wait() == "failed"
     rows = reported(run)
     assert {(row["status"], row["code"]) for row in rows} == {("failed", "NotAttempted")}
-    assert all("rejected by admin" in row["message"] for row in rows)
+    assert all("admin によって却下されました" in row["message"] for row in rows)
     (mail,) = run.mails(admin)
     assert "承認されませんでした" in mail["Subject"]
     assert deletions(aws) == []
-    assert set(users) <= set(ground.users())
+    assert set(users) <= set(resources.users())
     states = {task: set(run.states(task)) for task in (TASK, "process_users", "report", "finish")}
     assert states == {
         TASK: {"failed"},
@@ -117,15 +127,15 @@ def test_a_rejected_deletion_deletes_nobody_and_can_be_asked_again(start, victim
     run.rest.clear(DAG, run.run_id, [TASK], downstream=True)
     asked(run)
     assert deletions(aws) == []
-    run.rest.answer(DAG, run.run_id, TASK, "Approve")
+    approver.answer(DAG, run.run_id, TASK, "Approve")
     assert run.wait() == "success"
     assert {row["status"] for row in reported(run)} == {"succeeded"}
-    assert set(users) & set(ground.users()) == set()
+    assert set(users) & set(resources.users()) == set()
     assert len(run.mails(admin)) == 2
 
 
 @pytest.mark.parametrize("engine", ["mapped", "step_functions"])
-def test_without_an_answer_nobody_is_deleted(start, victims, ground, aws, admin, reported, vary, engine):
+def test_without_an_answer_nobody_is_deleted(start, victims, resources, aws, admin, reported, vary, engine):
     """When the time is over, the run fails, the report says so, and neither engine has started."""
     users = victims(2)
     aws.reset()
@@ -134,54 +144,142 @@ def test_without_an_answer_nobody_is_deleted(start, victims, ground, aws, admin,
     assert run.wait() == "failed"
     rows = reported(run)
     assert {row["code"] for row in rows} == {"NotAttempted"}
-    assert all("Nobody approved the deletion within 3 seconds" in row["message"] for row in rows)
+    assert all("3 秒待ちましたが、承認されなかった" in row["message"] for row in rows)
     (mail,) = run.mails(admin)
     assert "期限切れ" in mail["Subject"]
     assert deletions(aws) == []
-    assert set(users) <= set(ground.users())
-    assert run.states("run_state_machine") == ["upstream_failed"]
+    assert set(users) <= set(resources.users())
+    assert run.states("start_execution") == ["upstream_failed"]
 
 
-def test_a_rejection_starts_no_execution(start, victims, ground, stage):
+def test_a_rejection_starts_no_execution(start, victims, resources, sandbox):
     """The other engine waits for the same answer."""
     users = victims(2)
     run = start(users, jobtype="delete", engine="step_functions")
     asked(run)
     run.rest.answer(DAG, run.run_id, TASK, "Reject")
     assert run.wait() == "failed"
-    assert run.states("run_state_machine") == ["upstream_failed"]
-    variable = json.loads(stage.airflow.environment()["AIRFLOW_VAR_COGNITO_IMPORT"])
-    found = ground.step_functions.list_executions(stateMachineArn=variable["state_machine_arn"])["executions"]
+    assert run.states("start_execution") == ["upstream_failed"]
+    variable = json.loads(sandbox.airflow.environment()["AIRFLOW_VAR_COGNITO_IMPORT"])
+    found = resources.step_functions.list_executions(stateMachineArn=variable["state_machine_arn"])["executions"]
     assert [one for one in found if one["name"].startswith(run.folder.run)] == []
-    assert set(users) <= set(ground.users())
+    assert set(users) <= set(resources.users())
 
 
-def test_a_question_marked_as_answered_deletes_nobody(start, victims, ground, aws, reported):
-    """Setting the task to success in the UI is no answer: the engine looks for one in the run folder."""
+def test_who_asked_cannot_approve(approver, start, victims, resources, aws, vary, sandbox, admin):
+    """The question is asked again for somebody else, whom mail has told of it, with the page where it is answered."""
+    users = victims(2)
+    boss = f"boss-{admin}"
+    resources.ses.verify_email_identity(EmailAddress=boss)
+    aws.reset()
+    vary(approvers=[boss])
+    run = start(users, jobtype="delete")
+    asked(run)
+    (mail,) = run.mails(boss)
+    assert f"/dags/{DAG}/runs/" in mail["BodyText"]
+    assert run.sandbox.airflow.url in mail["BodyText"]
+    run.rest.answer(DAG, run.run_id, TASK, "Approve")
+    said = "somebody else has to approve"
+    until(said, lambda: run.log(TASK), lambda log: said in log, seconds=120, every=1)
+    asked(run)
+    assert deletions(aws) == []
+    approver.answer(DAG, run.run_id, TASK, "Approve")
+    assert run.wait() == "success"
+    assert set(users) & set(resources.users()) == set()
+    assert approval.read(run.folder).by == "approver"
+    assert len(run.mails(boss)) == 1
+
+
+def test_only_whom_the_settings_name_may_answer(approver, start, victims, resources, aws, vary):
+    """Airflow itself refuses the answer of anybody else, an administrator's included."""
+    users = victims(2)
+    aws.reset()
+    vary(approver_ids=["approver"], approve_own=True)
+    run = start(users, jobtype="delete")
+    asked(run)
+    with pytest.raises(Exception, match="403"):
+        run.rest.answer(DAG, run.run_id, TASK, "Approve")
+    assert deletions(aws) == []
+    approver.answer(DAG, run.run_id, TASK, "Approve")
+    assert run.wait() == "success"
+    assert set(users) & set(resources.users()) == set()
+
+
+def test_another_user_pool_is_no_answer(approver, start, victims, resources, aws, vary, admin):
+    """The question named a user pool: with another one in the settings nobody is deleted, and the reason says what to do."""
     users = victims(2)
     aws.reset()
     run = start(users, jobtype="delete")
     asked(run)
-    path = f"dags/{DAG}/dagRuns/{run.run_id}/taskInstances/{TASK}"
-    run.rest.request("PATCH", path, json={"new_state": "success"})
+    vary(user_pool_id=f"{resources.user_pool_id.partition('_')[0]}_another1")
+    approver.answer(DAG, run.run_id, TASK, "Approve")
     assert run.wait() == "failed"
     assert deletions(aws) == []
-    assert set(users) <= set(ground.users())
-    assert all("not approved" in row["message"] for row in reported(run))
+    for task, index in (("process_users", 0), ("finish", -1)):
+        said = run.log(task, map_index=index).replace("\\'", "'")
+        assert "'user_pool_id' was" in said
+        assert "Set it back or leave it, then clear 'read_request' with Downstream" in said
+    (mail,) = run.mails(admin)
+    assert "設定 'user_pool_id' は" in mail["BodyText"]
+    assert set(users) <= set(resources.users())
+
+    vary()
+    run.rest.clear(DAG, run.run_id, ["read_request"], downstream=True)
+    asked(run)
+    assert deletions(aws) == []
+    approver.answer(DAG, run.run_id, TASK, "Approve")
+    assert run.wait() == "success"
+    assert set(users) & set(resources.users()) == set()
 
 
-def test_a_worker_that_dies_with_the_answer_does_not_lose_it(start, victims, ground, aws, stage):
+@pytest.mark.slow
+def test_deletions_that_wait_do_not_block_an_import(start, victims, addresses, sandbox):
+    """Airflow runs sixteen runs of a DAG at once, if nobody says otherwise."""
+    users = victims(17)
+    waiting = [start([user], jobtype="delete") for user in users]
+    for run in waiting:
+        asked(run)
+    imported = start([f"new-{users[0]}"])
+    assert imported.wait() == "success"
+    for run in waiting:
+        run.mark("failed")
+    assert {run.wait() for run in waiting} == {"failed"}
+
+
+def test_a_question_marked_as_answered_deletes_nobody(start, victims, resources, aws, reported):
+    """Setting the task to success is no answer, and XComs decide nothing, although Airflow's role User may write both."""
+    users = victims(2)
+    aws.reset()
+    run = start(users, jobtype="delete")
+    asked(run)
+    path = f"dags/{DAG}/dagRuns/{run.run_id}/taskInstances"
+    for task_id in ("read_request", "preflight"):
+        value = run.rest.xcom(DAG, run.run_id, task_id)
+        lie = {"approve": False, "jobtype": "delete", "engine": "mapped"}
+        value = [{**one, **lie} for one in value] if isinstance(value, list) else {**value, **lie}
+        entry = f"{path}/{task_id}/xcomEntries/return_value"
+        run.rest.request("PATCH", entry, json={"value": value, "map_index": -1})
+    run.rest.request("PATCH", f"{path}/{TASK}", json={"new_state": "success"})
+    assert run.wait() == "failed"
+    assert deletions(aws) == []
+    assert set(users) <= set(resources.users())
+    assert all("承認依頼に回答がないまま" in row["message"] for row in reported(run))
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_with_the_answer_does_not_lose_it(approver, start, victims, resources, aws, sandbox):
     """Killed while it stores the yes: nothing is deleted until another has taken over, which follows what was stored."""
     users = victims(2)
     aws.reset()
     run = start(users, jobtype="delete")
     asked(run)
     aws.fault("PutObject", "hang", service="s3", seconds=60, times=1)
-    run.rest.answer(DAG, run.run_id, TASK, "Approve")
-    until = time.monotonic() + 60
-    while not all(pids := stage.airflow.task_pids(DAG, run.run_id, TASK)) or run.states(TASK) != ["running"]:
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    approver.answer(DAG, run.run_id, TASK, "Approve")
+
+    def at_work():
+        return run.states(TASK), sandbox.airflow.task_pids(DAG, run.run_id, TASK)
+
+    _, pids = until("the task at work", at_work, lambda seen: seen[0] == ["running"] and all(seen[1]))
     time.sleep(3)  # to the call that hangs
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
@@ -190,11 +288,12 @@ def test_a_worker_that_dies_with_the_answer_does_not_lose_it(start, victims, gro
     assert run.wait() == "success"
     (question,) = run.rest.task_instances(DAG, run.run_id, TASK)
     assert question["try_number"] == 2
-    assert approval.read(run.folder).by == "admin"
-    assert set(users) & set(ground.users()) == set()
+    assert approval.read(run.folder).by == "approver"
+    assert set(users) & set(resources.users()) == set()
 
 
-def test_a_killed_deletion_goes_on_behind_its_last_user(start, victims, ground, stage, aws, admin, reported, vary):
+@pytest.mark.slow
+def test_a_killed_deletion_goes_on_behind_its_last_user(start, victims, resources, sandbox, aws, admin, reported, vary):
     """Without approval (the setting is off) nobody is asked; a worker killed on the way costs nobody a true outcome."""
     users = victims(120)
     aws.reset()
@@ -202,7 +301,7 @@ def test_a_killed_deletion_goes_on_behind_its_last_user(start, victims, ground, 
     run = start(users, jobtype="delete")
     run.wait_for_outcomes(lambda outcomes: sum(row <= 6 for row in outcomes) > 2)
     for index in (0, 3):
-        for pid in stage.airflow.task_pids(DAG, run.run_id, "process_users", index):
+        for pid in sandbox.airflow.task_pids(DAG, run.run_id, "process_users", index):
             os.kill(pid, signal.SIGKILL)
     assert run.wait() == "success"
     tries = [item["try_number"] for item in run.rest.task_instances(DAG, run.run_id, "process_users")]
@@ -212,7 +311,7 @@ def test_a_killed_deletion_goes_on_behind_its_last_user(start, victims, ground, 
     assert [row["useremail"] for row in rows] == users
     assert {row["status"] for row in rows} == {"succeeded"}
     assert all(row["username"] for row in rows)
-    assert set(users) & set(ground.users()) == set()
+    assert set(users) & set(resources.users()) == set()
     # The two users under way may have been deleted by the killed processes: they alone are called for again.
     called = deletions(aws)
     assert len(called) - len(set(called)) <= 2

@@ -4,23 +4,38 @@ import os
 import signal
 import time
 
-from demo.stage import DAG
+import pytest
+
+from demo.sandbox import DAG
 
 
-def test_an_api_server_that_is_away_costs_nothing(start, addresses, stage, reported, truth):
+def test_an_api_server_that_is_away_costs_nothing(start, addresses, sandbox, reported, truth):
     """Gone for 20 s in the middle of the import: every user is called once and the run is a success."""
     users = addresses(400)
     run = start(users)
     run.wait_for_outcomes(lambda outcomes: len(outcomes) > 60)
-    stage.airflow.stop_component("api-server")
+    sandbox.airflow.stop_component("api-server")
     time.sleep(20)
-    stage.airflow.start_component("api-server")
+    sandbox.airflow.start_component("api-server")
     assert run.wait() == "success"
     truth(reported(run), users)
     assert {item["try_number"] for item in run.rest.task_instances(DAG, run.run_id, "process_users")} == {1}
 
 
-def test_a_killed_task_goes_on_behind_its_last_user(start, addresses, stage, reported, truth):
+@pytest.mark.slow
+def test_an_outage_of_cognito_fails_nobody(start, addresses, aws, reported, truth):
+    """Two minutes of 503s in the middle: tasks give their slots back and try again; in the end every user is there."""
+    users = addresses(200)
+    run = start(users)
+    run.wait_for_outcomes(lambda outcomes: len(outcomes) > 40)
+    aws.outage("cognito-idp", 120)
+    assert run.wait(600) == "success"
+    rows = reported(run)
+    truth(rows, users, called_twice=20)
+    assert {row["status"] for row in rows} == {"succeeded"}
+
+
+def test_a_killed_task_goes_on_behind_its_last_user(start, addresses, sandbox, reported, truth):
     """One task's process is killed past the half of its batch, another's with its supervisor: both are finished."""
     users = addresses(300)
     run = start(users)
@@ -29,8 +44,8 @@ def test_a_killed_task_goes_on_behind_its_last_user(start, addresses, stage, rep
         return all(sum(low < row <= low + 15 for row in outcomes) > 8 for low in (0, 45))
 
     before = run.wait_for_outcomes(past_half)
-    _, code = stage.airflow.task_pids(DAG, run.run_id, "process_users", 0)
-    supervisor, orphan = stage.airflow.task_pids(DAG, run.run_id, "process_users", 3)
+    _, code = sandbox.airflow.task_pids(DAG, run.run_id, "process_users", 0)
+    supervisor, orphan = sandbox.airflow.task_pids(DAG, run.run_id, "process_users", 3)
     for pid in (code, supervisor, orphan):
         os.kill(pid, signal.SIGKILL)
     assert run.wait() == "success"
@@ -67,14 +82,25 @@ def test_a_batch_that_dies_for_good_is_reported_and_can_be_finished(start, addre
     assert len(run.mails(admin)) == 2
 
 
-def test_a_report_that_cannot_be_mailed_fails_visibly_and_is_retried(start, addresses, aws, admin, reported, truth):
-    """The first attempts fail in view, a later one mails; no user is touched again."""
+def test_a_report_that_cannot_be_mailed_fails_visibly_and_is_retried(
+    start, addresses, aws, resources, admin, reported, truth
+):
+    """The first attempts fail in view, a later one mails, to a corrected address if there is one; no user is touched again."""
     users = addresses(3)
     aws.fault("SendEmail", service="ses", code="AccessDenied", status=403, times=1)
     run = start(users)
     assert run.wait() == "success"
     (report,) = run.rest.task_instances(DAG, run.run_id, "report")
     assert report["try_number"] == 2
-    assert "Mailing the report" in run.log("report")
+    assert "cannot be sent" in run.log("report")
     assert len(run.mails(admin)) == 1
     truth(reported(run), users)
+
+    calls, other = len(aws.calls()), f"other-{admin}"
+    resources.ses.verify_email_identity(EmailAddress=other)
+    key = f"{run.folder.prefix}adminemail"
+    resources.s3.put_object(Bucket=resources.bucket, Key=key, Body=other.encode())
+    run.rest.clear(DAG, run.run_id, ["report"])
+    assert run.wait() == "success"
+    assert (len(run.mails(admin)), len(run.mails(other))) == (1, 1)
+    assert len(aws.calls()) == calls

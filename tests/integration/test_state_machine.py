@@ -1,25 +1,24 @@
 """The engine step_functions, started and watched by Airflow."""
 
+import json
 import os
 import signal
 import time
-from itertools import combinations
 
 import pytest
 
-from demo.stage import DAG
+from demo.sandbox import DAG
+from sandbox.waiting import until
 
 
 @pytest.fixture
-def executions(stage, ground):
+def executions(sandbox, resources):
     """The state machine's executions that belong to a run, oldest first."""
-    import json
-
-    variable = json.loads(stage.airflow.environment()["AIRFLOW_VAR_COGNITO_IMPORT"])
+    variable = json.loads(sandbox.airflow.environment()["AIRFLOW_VAR_COGNITO_IMPORT"])
     arn = variable["state_machine_arn"]
 
     def executions(run):
-        found = ground.step_functions.list_executions(stateMachineArn=arn)["executions"]
+        found = resources.step_functions.list_executions(stateMachineArn=arn)["executions"]
         return sorted(
             (one for one in found if one["name"].startswith(run.folder.run)), key=lambda one: one["startDate"]
         )
@@ -27,10 +26,10 @@ def executions(stage, ground):
     return executions
 
 
-def test_the_state_machine_gives_the_same_report(start, addresses, executions, reported, truth, ground):
+def test_the_state_machine_gives_the_same_report(start, addresses, executions, reported, truth, resources):
     """Same rows, same outcomes, same CSV; one execution, named after the run; the other branch is skipped."""
     users = addresses(50)
-    ground.add_user(users[1])
+    resources.add_user(users[1])
     asked = [*users[:5], "no-address", *users[5:]]
     run = start(asked, engine="step_functions")
     assert run.wait() == "success"
@@ -44,45 +43,98 @@ def test_the_state_machine_gives_the_same_report(start, addresses, executions, r
     assert set(run.states("process_users")) == {"skipped"}
 
 
-def test_an_aborted_execution_is_reported_and_continued(start, addresses, executions, reported, truth, ground):
+@pytest.mark.slow
+def test_an_aborted_execution_is_reported_and_continued(start, addresses, executions, reported, truth, resources):
     """Aborted in the middle: what is known is in the CSV, the run is failed; clearing does the rest, nobody twice."""
     users = addresses(200)
     run = start(users, engine="step_functions")
-    run.wait_for_outcomes(lambda outcomes: len(outcomes) > 50)
+    run.wait_for_calls(60)  # a child stores what it did when its batch is done
     (execution,) = executions(run)
-    ground.step_functions.stop_execution(executionArn=execution["executionArn"], error="Test", cause="Enough.")
+    resources.step_functions.stop_execution(executionArn=execution["executionArn"], error="Test", cause="Enough.")
     assert run.wait() == "failed"
-    assert "Enough." in run.log("run_state_machine")
+    assert "Enough." in run.log("await_execution")
     rows = reported(run)
     truth(rows, users)
-    codes = {row["code"] for row in rows}
-    assert "" in codes
-    assert codes & {"NotAttempted", "Interrupted"}
+    assert {row["code"] for row in rows} & {"NotAttempted", "Interrupted"}
 
-    run.rest.clear(DAG, run.run_id, ["run_state_machine"], downstream=True)
-    assert run.wait() == "success"
+    run.rest.clear(DAG, run.run_id, ["await_execution"])
+    # Whether a child of the aborted execution is still at work is known when its five minutes are over.
+    assert run.wait(600) == "success"
     rows = reported(run)
-    # A child that was aborted in the middle of a user had called for it; it alone is called for again.
-    truth(rows, users, called_twice=20)
+    # Of the batches that were aborted all users are looked up again, and joined to their groups, which changes nothing.
+    truth(rows, users, called_twice=200)
     assert {row["status"] for row in rows} == {"succeeded"}
     assert [one["name"] for one in executions(run)] == [run.folder.run, f"{run.folder.run}-2"]
 
 
-def test_a_worker_that_watches_may_die(start, addresses, executions, stage, reported, truth):
+@pytest.mark.slow
+def test_a_worker_that_watches_may_die(start, addresses, executions, sandbox, reported, truth):
     """The retried task finds the execution that is there; no second one is started, nobody is called twice."""
     users = addresses(120)
     run = start(users, engine="step_functions")
-    run.wait_for_outcomes(lambda outcomes: len(outcomes) > 20)
-    for pid in stage.airflow.task_pids(DAG, run.run_id, "run_state_machine"):
+    run.wait_for_calls(40)
+    for pid in sandbox.airflow.task_pids(DAG, run.run_id, "await_execution"):
         os.kill(pid, signal.SIGKILL)
     assert run.wait() == "success"
-    (task,) = run.rest.task_instances(DAG, run.run_id, "run_state_machine")
+    (task,) = run.rest.task_instances(DAG, run.run_id, "await_execution")
     assert task["try_number"] == 2
     assert len(executions(run)) == 1
     truth(reported(run), users)
 
 
-def test_executions_and_mapped_imports_take_turns(start, addresses, aws, ground):
+@pytest.mark.slow
+def test_step_functions_may_be_away(start, addresses, executions, aws, reported, truth):
+    """Whether the execution runs cannot be asked for a minute: the task waits, and nothing else happens."""
+    users = addresses(120)
+    run = start(users, engine="step_functions")
+    run.wait_for_calls(20)
+    aws.fault("DescribeExecution", service="states", code="AccessDeniedException", message="No.", times=30)
+    assert run.wait() == "success"
+    assert "cannot be asked" in run.log("await_execution")
+    assert [one["status"] for one in executions(run)] == ["SUCCEEDED"]
+    assert [item["try_number"] for item in run.rest.task_instances(DAG, run.run_id, "await_execution")] == [1]
+    truth(reported(run), users)
+
+
+@pytest.mark.slow
+def test_a_run_marked_as_failed_stops_its_execution(start, addresses, executions, reported, truth, aws):
+    """Nobody is called any more, the report goes out by itself, and what is cleared continues."""
+    users = addresses(200)
+    run = start(users, engine="step_functions")
+    run.wait_for_calls(40)
+    run.mark("failed")
+    assert run.wait() == "failed"
+    assert [one["status"] for one in executions(run)] == ["ABORTED"]
+    rows = reported(run)
+    truth(rows, users)
+    assert {row["code"] for row in rows} & {"NotAttempted", "Interrupted"}
+    run.rest.clear(DAG, run.run_id, ["read_request"], downstream=True)
+    # Whether a child of the aborted execution is still at work is known when its five minutes are over.
+    assert run.wait(600) == "success"
+    rows = reported(run)
+    truth(rows, users, called_twice=200)
+    assert {row["status"] for row in rows} == {"succeeded"}
+
+
+def test_mapped_tasks_keep_clear_of_a_direct_execution(start, addresses, aws, resources, sandbox):
+    """An application's execution knows nothing of Airflow's pool: mapped tasks wait until it has ended."""
+    users = addresses(40)
+    direct, mapped = users[:30], users[30:]
+    variable = json.loads(sandbox.airflow.environment()["AIRFLOW_VAR_COGNITO_IMPORT"])
+    request = {"data": [{"useremail": user} for user in direct], "adminemail": resources.admin}
+    resources.step_functions.start_execution(stateMachineArn=variable["state_machine_arn"], input=json.dumps(request))
+    until("a call of the execution", lambda: [call for call in aws.calls() if call["username"] in direct], every=0.2)
+    run = start(mapped)
+    assert run.wait() == "success"
+    called = {
+        name: [call["time"] for call in aws.calls() if call["username"] in set(part)]
+        for name, part in (("direct", direct), ("mapped", mapped))
+    }
+    assert max(called["direct"]) < min(called["mapped"])
+    assert len({call["username"] for call in aws.calls() if call["operation"] == "AdminCreateUser"}) == 40
+
+
+def test_executions_and_mapped_imports_take_turns(start, addresses, aws, resources):
     """Two executions and a mapped import at once: all succeed, and while an execution calls nobody else does."""
     lists = {engine: addresses(40) for engine in ("step_functions", "mapped")}
     lists["step_functions, too"] = [address.replace("user", "more") for address in lists["step_functions"]]
@@ -92,13 +144,18 @@ def test_executions_and_mapped_imports_take_turns(start, addresses, aws, ground)
         runs[name] = start(users, engine=name.partition(",")[0])
         time.sleep(0.2)
     assert {name: run.wait() for name, run in runs.items()} == dict.fromkeys(runs, "success")
-    spans = {}
-    for name, users in lists.items():
-        times = [call["time"] for call in aws.calls() if call["username"] in set(users)]
-        spans[name] = (min(times), max(times))
-    for one, other in combinations(spans.values(), 2):
-        assert one[1] < other[0] or other[1] < one[0]
-    pool = ground.users()
+    times = {
+        name: [call["time"] for call in aws.calls() if call["username"] in set(users)] for name, users in lists.items()
+    }
+    for execution in (name for name in lists if name != "mapped"):
+        start_of, end_of = min(times[execution]), max(times[execution])
+        meanwhile = {
+            name: [time for time in calls if start_of <= time <= end_of]
+            for name, calls in times.items()
+            if name != execution
+        }
+        assert not any(meanwhile.values()), (execution, times)
+    pool = resources.users()
     assert {
         user: pool[user].groups for users in lists.values() for user in users if pool[user].groups != {"BASIC"}
     } == {}

@@ -1,0 +1,147 @@
+"""However a run is ended, and whatever is cleared, it ends by itself with a true report."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from demo.sandbox import DAG
+
+
+@pytest.fixture
+def pause(sandbox):
+    """Pause the DAG, or start it again."""
+    path = f"dags/{DAG}"
+    yield lambda *, on: sandbox.airflow.rest.request("PATCH", path, json={"is_paused": on})
+    sandbox.airflow.rest.request("PATCH", path, json={"is_paused": False})
+
+
+@pytest.mark.parametrize(
+    ("state", "how"),
+    [("failed", {"tasks": ["read_request"], "downstream": True}), ("success", {"tasks": ["process_users"]})],
+)
+def test_a_run_that_somebody_ends_is_reported(start, addresses, aws, admin, reported, truth, pause, state, how):
+    """Running tasks are stopped, the report goes out with what is known, and clearing the tasks does the rest."""
+    users = addresses(300)
+    run = start(users)
+    run.wait_for_calls(80)
+    if state == "success":
+        pause(on=True)
+    run.mark(state)
+    if state == "success":  # Airflow starts no task of a paused DAG, whatever somebody marks
+        time.sleep(5)
+        assert run.mails(admin) == []
+        assert run.states("report") == [None]
+        pause(on=False)
+    assert run.wait() == "failed"  # users are left, so it is no success, whatever the button said
+    rows = reported(run)
+    truth(rows, users)
+    left = [row for row in rows if row["status"] == "failed"]
+    assert {row["code"] for row in left} <= {"NotAttempted", "Interrupted"}
+    assert 0 < len(left) < 300
+    assert len(run.mails(admin)) == 1
+    calls = len(aws.calls())
+
+    run.rest.clear(DAG, run.run_id, **how)
+    assert run.wait() == "success"
+    assert len(aws.calls()) > calls
+    rows = reported(run)
+    truth(rows, users, called_twice=20)
+    assert {row["status"] for row in rows} == {"succeeded"}
+    assert len(run.mails(admin)) == 2
+
+
+CLEARED = [
+    pytest.param({"tasks": ["process_users"]}, id="the-failed-task-alone"),
+    pytest.param({"tasks": ["process_users"], "downstream": True}, id="with-downstream"),
+    pytest.param({"tasks": ["process_users"], "downstream": True, "only_failed": True}, id="downstream-failed-only"),
+    pytest.param({"only_failed": True}, id="all-that-failed"),
+    pytest.param({"tasks": ["preflight"], "downstream": True}, id="from-preflight"),
+]
+
+
+@pytest.mark.parametrize("how", CLEARED)
+def test_whatever_is_cleared_the_report_is_true(start, addresses, aws, admin, reported, truth, how):
+    """One user's batch failed for good; every way to clear it ends with all users done, and one more mail."""
+    users = addresses(6)
+    aws.fault("AdminCreateUser", code="AccessDeniedException", message="Not authorized.", username=users[4], times=1)
+    run = start(users)
+    assert run.wait() == "failed"
+    assert "AccessDeniedException" in run.log("finish")
+    run.rest.clear(DAG, run.run_id, **how)
+    assert run.wait() == "success"
+    rows = reported(run)
+    truth(rows, users)
+    assert {row["status"] for row in rows} == {"succeeded"}
+    assert len(run.mails(admin)) == 2
+
+
+@pytest.mark.parametrize("task", ["report", "finish", "choose_engine", "read_request"])
+def test_clearing_what_changes_nothing_mails_nothing(start, addresses, aws, admin, task):
+    """A finished run stays one, and nobody is called again."""
+    run = start(addresses(2))
+    assert run.wait() == "success"
+    calls = len(aws.calls())
+    run.rest.clear(DAG, run.run_id, [task])
+    assert run.wait() == "success"
+    assert len(run.mails(admin)) == 1
+    assert [call for call in aws.calls()[calls:] if call["operation"].startswith("Admin")] == []
+
+
+def test_a_run_whose_users_all_fail_alike_asks(start, addresses, aws, admin, reported, truth):
+    """It stops at the first fifty or so, fails without a retry, and goes on when cleared; the note tells how it stands."""
+    users = addresses(100)
+    aws.fault("AdminCreateUser", code="InvalidParameterException", message="No such attribute", times=None)
+    run = start(users)
+    run.rest.request("PATCH", f"dags/{DAG}/dagRuns/{run.run_id}", json={"note": "Ask Hanako."})
+    assert run.wait() == "failed"
+    called = sum(call["operation"] == "AdminCreateUser" for call in aws.calls())
+    assert 50 <= called < 70
+    assert "All 5" in run.log("finish")
+    assert "failed with this error (No such attribute)" in run.log("finish")
+    assert {item["try_number"] for item in run.rest.task_instances(DAG, run.run_id, "process_users")} == {1}
+    truth(reported(run), users)
+    counts = f"100 users: {called} failed, {100 - called} not attempted; run {run.folder.run}; report s3://"
+    assert run.rest.run(DAG, run.run_id)["note"].startswith(f"Ask Hanako.\n\n{counts}")
+
+    aws.clear_faults()
+    run.rest.clear(DAG, run.run_id, only_failed=True)
+    assert run.wait() == "success"
+    counts = f"100 users: {100 - called} succeeded, {called} failed; run {run.folder.run}; report s3://"
+    assert run.rest.run(DAG, run.run_id)["note"].startswith(f"Ask Hanako.\n\n{counts}")
+    assert run.rest.run(DAG, run.run_id)["note"].count("report s3://") == 1
+    assert len(run.mails(admin)) == 2
+
+
+def test_what_was_wrong_before_the_first_call_is_corrected_in_its_run(
+    start, addresses, aws, admin, reported, truth, vary
+):
+    """A group that the settings name wrongly, then another engine, then a missing permission: one run, at last a success."""
+    users = addresses(5)
+    vary(default_groups=["NO-SUCH-GROUP"])
+    run = start(users)
+    assert run.wait() == "failed"
+    for task in ("preflight", "finish"):
+        said = run.log(task).replace("\\'", "'")
+        assert "The group 'NO-SUCH-GROUP'" in said
+        assert "clear 'read_request' with Downstream" in said
+    vary(engine="step_functions")
+    run.rest.clear(DAG, run.run_id, only_failed=True)  # the request is not read anew, so nothing has changed
+    assert run.wait() == "failed"
+    (mail,) = run.mails(admin)
+    assert "read_request を「下流」を含めて消去" in mail["BodyText"]
+
+    aws.fault("StartExecution", service="states", code="AccessDeniedException", message="No.", times=1)
+    run.rest.clear(DAG, run.run_id, ["read_request"], downstream=True)
+    assert run.wait() == "failed"
+    assert "states:StartExecution" in run.log("start_execution")
+    assert {row["code"] for row in reported(run)} == {"NotAttempted"}
+    assert not any(call["operation"] == "AdminCreateUser" for call in aws.calls())
+
+    run.rest.clear(DAG, run.run_id, ["start_execution"], downstream=True)
+    assert run.wait() == "success"
+    rows = reported(run)
+    truth(rows, users)
+    assert {row["status"] for row in rows} == {"succeeded"}
+    assert len(run.mails(admin)) == 3
