@@ -8,16 +8,17 @@ RUN pip install --no-cache-dir --requirement /opt/airflow/requirements-image.loc
 COPY --chown=airflow:0 dags /opt/airflow/dags
 COPY --chown=airflow:0 plugins /opt/airflow/plugins
 COPY --chown=airflow:0 include/pools.json /opt/airflow/include/pools.json
-COPY --chown=airflow:0 include/compose /opt/airflow/include/compose
-COPY --chown=airflow:0 include/demo/__init__.py include/demo/ground.py /opt/airflow/include/demo/
+COPY --chown=airflow:0 include/docker /opt/airflow/include/docker
+COPY --chown=airflow:0 include/demo/__init__.py include/demo/resources.py /opt/airflow/include/demo/
 # Bytecode is made once, here, and not at the start of every container.
 RUN python -m compileall -q /opt/airflow/plugins
 USER airflow
 
 FROM python:3.11-slim-bookworm AS local-aws
-COPY include/local_aws/requirements.txt /opt/local-aws/
+COPY include/sandbox/aws/requirements.txt /opt/local-aws/
 RUN pip install --no-cache-dir --requirement /opt/local-aws/requirements.txt
-COPY include/local_aws /opt/local-aws/local_aws
+COPY include/sandbox/__init__.py /opt/local-aws/sandbox/
+COPY include/sandbox/aws /opt/local-aws/sandbox/aws
 RUN useradd --create-home local-aws
 USER local-aws
-CMD ["python", "/opt/local-aws/local_aws/launcher.py", "--keep"]
+CMD ["python", "/opt/local-aws/sandbox/aws/launcher.py", "--keep"]

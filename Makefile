@@ -3,15 +3,22 @@
 PYTHON ?= python3.11
 VENV := .venv
 LOCAL_AWS_VENV := .venv-local-aws
+MOTO_VENV := .venv-moto
+# The versions of Airflow beside the one in .venv: MWAA's, and on another Python the one of the locks.
+MWAA := tests/integration/versions/mwaa
+MWAA_VERSIONS := $(patsubst $(MWAA)/essential-%.txt,%,$(wildcard $(MWAA)/essential-*.txt))
+NEWEST := $(shell sed -n 's/^apache-airflow\[celery\]==//p' requirements-image.in)
+LANGUAGE_SERVICE := build/language-service
 UV := $(VENV)/bin/uv
 RUN := PYTHONPATH=include:plugins:. $(VENV)/bin/python
 CODE := dags plugins include tests bench
 USERS ?= 60
+SEEDS ?= 100
 STACK = $(if $(SUFFIX),--suffix $(SUFFIX))
 # Without bytecode every process of Airflow starts in twice the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo up down test test-unit test-cluster check format bench bench-cluster bench-state-machine pictures package deploy variable remove lock clean
+.PHONY: help setup second-opinion demo up down test test-all test-unit test-cluster test-versions chaos check format bench bench-cluster bench-faults bench-state-machine pictures package deploy variable remove lock clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 — /p' $(MAKEFILE_LIST)
@@ -27,10 +34,25 @@ $(VENV)/.ready: requirements.lock | $(UV)
 	$(UV) pip install --quiet --compile-bytecode --python $(VENV)/bin/python --requirements requirements.lock
 	@touch $@
 
-$(LOCAL_AWS_VENV)/.ready: include/local_aws/requirements.txt | $(UV)
+$(LOCAL_AWS_VENV)/.ready: include/sandbox/aws/requirements.txt | $(UV)
 	$(UV) venv --quiet --allow-existing --python $(VENV)/bin/python $(LOCAL_AWS_VENV)
 	$(UV) pip install --quiet --compile-bytecode --python $(LOCAL_AWS_VENV)/bin/python --requirements $<
 	@touch $@
+
+# Judges of the state machine that nobody here wrote; only their tests need them.
+second-opinion: setup $(MOTO_VENV)/.ready $(LANGUAGE_SERVICE)/.ready
+
+$(MOTO_VENV)/.ready: tests/second_opinion/requirements.txt | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(VENV)/bin/python $(MOTO_VENV)
+	$(UV) pip install --quiet --compile-bytecode --python $(MOTO_VENV)/bin/python --requirements $<
+	@touch $@
+
+$(LANGUAGE_SERVICE)/.ready: tests/second_opinion/package.json tests/second_opinion/package-lock.json
+	@mkdir -p $(@D) && cp $^ $(@D)
+	@command -v npm >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
+		{ echo "Installing nodejs and npm"; apt-get update -qq && apt-get install -qq nodejs npm; }
+	@if command -v npm >/dev/null; then npm ci --prefix $(@D) --silent --ignore-scripts --no-audit --no-fund && touch $@; \
+		else echo "There is no npm: AWS's own language service is LEFT OUT of the tests."; fi
 
 demo: setup  ## Import users end to end and show it (USERS=60; AWS_ENDPOINT_URL=… for an AWS of your own)
 	@$(if $(AWS_ENDPOINT_URL),AWS_ENDPOINT_URL=$(AWS_ENDPOINT_URL)) $(RUN) -m demo --users $(USERS) $(if $(AWS_ENDPOINT_URL),--environment)
@@ -41,23 +63,54 @@ up: setup  ## Start local AWS and Airflow, print the UI's address and login, and
 down: setup  ## Stop what `make up` started
 	@$(RUN) -m demo.down
 
-test: setup  ## Run all tests, real Airflow included (half an hour)
-	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder --durations 25
+PYTEST := $(VENV)/bin/python -m pytest
+SIDE_BY_SIDE := --numprocesses 3 --dist loadscope --no-loadscope-reorder --durations 25
 
-test-unit: setup  ## Run the tests that need no Airflow (a minute)
-	$(VENV)/bin/python -m pytest -m "not airflow and not cluster"
+test: setup second-opinion  ## Run the tests, real Airflow included (a quarter of an hour)
+	$(PYTEST) -m "not slow and not versions" $(SIDE_BY_SIDE)
 
-test-cluster: setup  ## Run docker-compose.yaml natively, with two workers, and kill one (four minutes; needs redis-server)
-	$(VENV)/bin/python -m pytest -s tests/cluster
+test-all: setup second-opinion  ## Run those that are slow by nature, too: outages, nights that are cut, several machines, other Airflows
+	$(PYTEST) $(SIDE_BY_SIDE)
+	@$(MAKE) --no-print-directory test-versions
+
+test-unit: setup second-opinion  ## Run the tests that need no Airflow
+	$(PYTEST) -m "not airflow and not slow and not versions" --numprocesses 2 --dist loadfile
+
+chaos: setup  ## Run imports and deletions under random faults, and hold every report against the truth (SEEDS=100, FIRST=1; on real Airflow AIRFLOW=5)
+	@$(RUN) -m tests.chaos$(if $(AIRFLOW),.real_airflow) --seeds $(or $(AIRFLOW),$(SEEDS)) --first $(or $(FIRST),1)
+
+test-cluster: setup  ## Run docker-compose.yaml natively, with two workers, kill one, and take its databases away (eight minutes; needs redis-server)
+	$(PYTEST) -s tests/cluster
+
+test-versions: setup  ## Import by both engines on every version of Airflow that users have (eight minutes)
+	@$(MAKE) --no-print-directory --jobs $(MWAA_VERSIONS:%=.venv-airflow-%/.ready) .venv-airflow-$(NEWEST)/.ready
+	$(PYTEST) -m versions tests/integration/versions --durations 10
+
+# $(call airflow,3.12,packages and constraints): an environment with that Python if there is one, else with the one of .venv.
+# Where pyenv is, all its versions are let take part.
+define airflow
+	@PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd:)"; export PYENV_VERSION; \
+	$(UV) venv --quiet --clear --no-python-downloads --python $(1) $(@D) 2>/dev/null || { \
+		echo "There is no Python $(1): Airflow $* is tried on $$($(VENV)/bin/python --version)."; \
+		$(UV) venv --quiet --clear --python $(VENV)/bin/python $(@D); }
+	$(UV) pip install --quiet --compile-bytecode --python $(@D)/bin/python \
+		--requirements requirements.txt --requirements tests/integration/versions/sandbox.txt $(2)
+	@touch $@
+endef
+
+.venv-airflow-$(NEWEST)/.ready: requirements.txt requirements-image.lock tests/integration/versions/sandbox.txt | $(UV)
+	$(call airflow,3.13,apache-airflow==$(NEWEST) --constraints requirements-image.lock)
+
+.venv-airflow-%/.ready: requirements.txt tests/integration/versions/sandbox.txt $(wildcard $(MWAA)/*.txt) | $(UV)
+	$(call airflow,3.12,apache-airflow==$* --constraints $(MWAA)/airflow-constraints-$*.txt --constraints $(MWAA)/essential-$*.txt)
 
 check: setup  ## Lint, format, types and the rules of the house
 	$(VENV)/bin/ruff check $(CODE)
 	$(VENV)/bin/ruff format --check $(CODE)
 	$(VENV)/bin/mypy
 	cd plugins && ../$(VENV)/bin/lint-imports --config ../pyproject.toml
-	$(VENV)/bin/cfn-lint --regions us-east-1 ap-northeast-1 --template include/aws/template.yaml
-	$(RUN) -m aws.definition --check
-	$(RUN) -m aws.lint
+	$(VENV)/bin/cfn-lint --regions us-east-1 ap-northeast-1 --template include/stack/template.yaml
+	$(RUN) -m stack.lint
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
 	$(VENV)/bin/python tests/house_rules.py
 
@@ -65,32 +118,38 @@ format: setup  ## Format the code
 	$(VENV)/bin/ruff check --fix $(CODE)
 	$(VENV)/bin/ruff format $(CODE)
 
-bench: setup  ## Measure 1,000 users against the loops that people write instead, and 100,000 in size (ten minutes)
+bench: setup  ## Measure 1,000 users against the loops that people write, 100,000 in size, and the pace beside live traffic (an hour)
 	@$(RUN) -m bench.size
 	@$(RUN) -m bench
+	@$(RUN) -m bench.many
+	@$(RUN) -m bench.pace --whole --enforcement bucket --live none
+	@$(RUN) -m bench.pace
 
 bench-cluster: setup  ## Measure 1,000 users on docker-compose.yaml's services with one worker and with two (five minutes)
 	@$(RUN) -m bench.cluster
 
+bench-faults: setup  ## Break one thing at a time amid an import and table what became of every user (FAULTS='postgres api')
+	@$(RUN) -m bench.faults $(FAULTS)
+
 bench-state-machine: setup  ## Measure 5,000 users by one execution of the state machine on local AWS (five minutes)
 	@$(RUN) -m bench.state_machine
 
-pictures: setup  ## Take the pictures of the README anew (installs Debian's chromium if there is no browser)
+pictures: setup  ## Take the pictures of README and docs anew (installs Debian's chromium if there is no browser)
 	@command -v chromium >/dev/null || { echo "Installing chromium"; apt-get update -qq && apt-get install -qq chromium; }
 	$(UV) pip install --quiet --python $(VENV)/bin/python playwright==1.65.2
 	@$(RUN) -m demo.pictures
 
 package: setup  ## Build the Lambda function's zip and the state machine's definition
-	@$(RUN) -m aws.package
+	@$(RUN) -m stack.package
 
 deploy: setup  ## Deploy the stack: make deploy SET='--set MailFrom=… --set UserPoolId=…' (SUFFIX=main)
-	@$(RUN) -m aws.deploy deploy $(STACK) $(SET)
+	@$(RUN) -m stack.deploy deploy $(STACK) $(SET)
 
 variable: setup  ## Print the Airflow Variable cognito_import of the deployed stack
-	@$(RUN) -m aws.deploy outputs $(STACK)
+	@$(RUN) -m stack.deploy outputs $(STACK)
 
 remove: setup  ## Remove the stack (SET=--delete-data for its runs and reports, too)
-	@$(RUN) -m aws.deploy remove $(STACK) $(SET)
+	@$(RUN) -m stack.deploy remove $(STACK) $(SET)
 
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --no-strip-extras --no-header --no-emit-index-url
 
@@ -98,6 +157,7 @@ lock: setup  ## Pin everything anew from requirements.txt, requirements-image.in
 	$(COMPILE) requirements.txt requirements-dev.in --output-file requirements.lock
 	$(COMPILE) requirements.txt requirements-image.in --constraints requirements.lock --no-annotate \
 		--output-file requirements-image.lock
+	$(COMPILE) tests/second_opinion/requirements.in --no-annotate --output-file tests/second_opinion/requirements.txt
 
 clean:  ## Remove what was installed and built
-	rm -rf $(VENV) $(LOCAL_AWS_VENV) build .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(LOCAL_AWS_VENV) $(MOTO_VENV) .venv-airflow-* build .local .mypy_cache .ruff_cache .pytest_cache .hypothesis

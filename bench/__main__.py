@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -17,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.loops import one_after_another, twenty_threads
-from cognito_import.pacing import Category
-from demo.ground import GROUP
-from demo.stage import DAG, Stage
+from bench.page import commit, machine
+from cognito_import.engine.pacing import Category
+from demo.resources import GROUP
+from demo.sandbox import DAG, Sandbox
 
 SLOTS, PACING = 20, 1.0
 COLUMNS = (
@@ -32,18 +31,18 @@ def main() -> None:
     """Run everything and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", type=int, default=1000)
-    parser.add_argument("--traffic", type=float, default=0.4, help="share of the quota that live traffic takes")
+    parser.add_argument("--traffic", type=float, default=12, help="calls a second of live traffic in each category")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name("RESULTS.md"))
     arguments = parser.parse_args()
     rows = []
-    with Stage() as stage:
-        for share in (0.0, arguments.traffic):
-            suffix = f", {share:.0%} of the quota taken by live traffic" if share else ""
+    with Sandbox() as sandbox:
+        for live in ((), (arguments.traffic,)):
+            suffix = "".join(f", {rate:g} live calls a second" for rate in live)
             rows += [
-                _measure(stage, f"Airflow, `mapped`{suffix}", share, arguments.users, _by_airflow),
-                _measure(stage, f"20 threads without pace{suffix}", share, arguments.users, twenty_threads),
+                _measure(sandbox, f"Airflow, `mapped`{suffix}", live, arguments.users, _by_airflow),
+                _measure(sandbox, f"20 threads without pace{suffix}", live, arguments.users, twenty_threads),
             ]
-        rows.append(_measure(stage, "one after another", 0.0, arguments.users, one_after_another))
+        rows.append(_measure(sandbox, "one after another", (), arguments.users, one_after_another))
     table = _table(arguments.users, rows)
     print(table)
     arguments.output.write_text(table)
@@ -52,15 +51,15 @@ def main() -> None:
 class _Memory(threading.Thread):
     """Watches the most memory that the stage's Airflow takes, in MB."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, sandbox: Sandbox) -> None:
         super().__init__(daemon=True)
         self.most = 0.0
-        self._stage = stage
+        self._sandbox = sandbox
         self._over = threading.Event()
 
     def run(self) -> None:
         while not self._over.wait(1.0):
-            self.most = max(self.most, self._stage.airflow.memory_mb())
+            self.most = max(self.most, self._sandbox.airflow.memory_mb())
 
     def end(self) -> float:
         self._over.set()
@@ -68,21 +67,23 @@ class _Memory(threading.Thread):
         return self.most
 
 
-def _measure(stage: Stage, way: str, share: float, users: int, run: Callable[..., float | None]) -> dict[str, Any]:
-    assert stage.aws is not None
+def _measure(
+    sandbox: Sandbox, way: str, live: tuple[float, ...], users: int, run: Callable[..., float | None]
+) -> dict[str, Any]:
+    assert sandbox.aws is not None
     mark = os.urandom(3).hex()
     addresses = [f"user{number:06}-{mark}@example.com" for number in range(users)]
-    stage.aws.traffic(share)
-    stage.aws.reset()
-    memory = _Memory(stage)
+    sandbox.aws.traffic(*live)
+    sandbox.aws.reset()
+    memory = _Memory(sandbox)
     memory.start()
     started = time.time()
-    ended = run(stage, addresses) if run is _by_airflow else run(stage.ground, addresses)
+    ended = run(sandbox, addresses) if run is _by_airflow else run(sandbox.resources, addresses)
     most = memory.end()
-    categories = stage.aws.stats()["categories"]
+    categories = sandbox.aws.stats()["categories"]
     creation, membership = (categories[str(name)] for name in (Category.USER_CREATION, Category.USER_RESOURCE_UPDATE))
-    stage.aws.traffic(0)
-    pool = stage.ground.users()
+    sandbox.aws.traffic()
+    pool = sandbox.resources.users()
     lost = sum(address not in pool or GROUP not in pool[address].groups for address in addresses)
     rate = users / (max(creation["last"], membership["last"]) - creation["first"])
     row = {
@@ -101,12 +102,12 @@ def _measure(stage: Stage, way: str, share: float, users: int, run: Callable[...
     return row
 
 
-def _by_airflow(stage: Stage, addresses: list[str]) -> float:
+def _by_airflow(sandbox: Sandbox, addresses: list[str]) -> float:
     """Import by the DAG; gives the moment of the mail."""
-    rest = stage.airflow.rest
-    ground, key = stage.ground, "bench/users.csv"
-    ground.s3.put_object(Bucket=ground.bucket, Key=key, Body="\n".join(["useremail", *addresses]).encode())
-    run_id = rest.trigger(DAG, {"source": f"s3://{ground.bucket}/{key}", "adminemail": ground.admin})
+    rest = sandbox.airflow.rest
+    resources, key = sandbox.resources, "bench/users.csv"
+    resources.s3.put_object(Bucket=resources.bucket, Key=key, Body="\n".join(["useremail", *addresses]).encode())
+    run_id = rest.trigger(DAG, {"source": f"s3://{resources.bucket}/{key}", "adminemail": resources.admin})
     state = rest.wait(DAG, run_id, seconds=3600)
     if state != "success":
         print(f"The run is {state}.")
@@ -115,11 +116,9 @@ def _by_airflow(stage: Stage, addresses: list[str]) -> float:
 
 
 def _table(users: int, rows: list[dict[str, Any]]) -> str:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     where = (
-        f"`python -m bench --users {users}` (`make bench` with 1,000), at commit "
-        f"{commit.stdout.strip() or 'unknown'}, {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}; local AWS with 100 ms a call and Cognito's default quotas (50 creations and 25 "
+        f"`python -m bench --users {users}` (`make bench` with 1,000), at commit {commit()}, "
+        f"{machine()}; local AWS with 100 ms a call and Cognito's default quotas (50 creations and 25 "
         f"memberships a second); {SLOTS} slots, {PACING:g} s."
     )
     title = f"# {users:,} users, measured {datetime.now(UTC):%Y-%m-%d}"

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
-import subprocess
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cognito_import.pacing import Category
-from demo.ground import GROUP, Ground
-from demo.stage import DAG
-from local_airflow.cluster import Cluster
-from local_aws.process import LocalAws
+from bench.page import commit, machine
+from cognito_import.engine.pacing import Category
+from demo.resources import GROUP, Resources
+from demo.sandbox import DAG
+from sandbox.airflow.cluster import Cluster
+from sandbox.aws.process import LocalAws
 
 SLOTS, PACING = 20, 1.0
 COLUMNS = (
@@ -66,17 +65,19 @@ def _measure(cluster: Cluster, workers: int, users: int) -> dict[str, Any]:
     aws = LocalAws()
     aws.endpoint_url = f"http://127.0.0.1:{cluster.site.ports[4566]}"
     os.environ.update(aws.environment())
-    ground = Ground(mark="local")
-    ground.find()
+    resources = Resources(mark="local")
+    resources.find()
     mark = os.urandom(3).hex()
     addresses = [f"user{number:06}-{mark}@example.com" for number in range(users)]
-    ground.s3.put_object(Bucket=ground.bucket, Key="bench.csv", Body="\n".join(["useremail", *addresses]).encode())
+    resources.s3.put_object(
+        Bucket=resources.bucket, Key="bench.csv", Body="\n".join(["useremail", *addresses]).encode()
+    )
     aws.reset()
     idle = cluster.memory_mb()
     memory = _Memory(cluster)
     memory.start()
     started = datetime.now(UTC).timestamp()
-    run_id = cluster.rest.trigger(DAG, {"source": f"s3://{ground.bucket}/bench.csv", "adminemail": ground.admin})
+    run_id = cluster.rest.trigger(DAG, {"source": f"s3://{resources.bucket}/bench.csv", "adminemail": resources.admin})
     state = cluster.rest.wait(DAG, run_id, seconds=3600)
     if state != "success":
         print(f"The run is {state}.")
@@ -85,7 +86,7 @@ def _measure(cluster: Cluster, workers: int, users: int) -> dict[str, Any]:
     most = memory.end()
     categories = aws.stats()["categories"]
     creation, membership = (categories[str(name)] for name in (Category.USER_CREATION, Category.USER_RESOURCE_UPDATE))
-    pool = ground.users()
+    pool = resources.users()
     rate = users / (max(creation["last"], membership["last"]) - creation["first"])
     return {
         "workers": workers,
@@ -101,10 +102,8 @@ def _measure(cluster: Cluster, workers: int, users: int) -> dict[str, Any]:
 
 
 def _table(users: int, rows: list[dict[str, Any]]) -> str:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     where = (
-        f"`python -m bench.cluster --users {users}` (`make bench-cluster` with 1,000), at commit "
-        f"{commit.stdout.strip() or 'unknown'}, {os.cpu_count()} cores for everything, Python {platform.python_version()}: the "
+        f"`python -m bench.cluster --users {users}` (`make bench-cluster` with 1,000), at commit {commit()}, {machine()}: the "
         "services of docker-compose.yaml with the profile `local`, run natively; local AWS with 100 ms a call and Cognito's "
         f"default quotas; {SLOTS} slots, {PACING:g} s. Memory is that of all services, local AWS and databases included."
     )

@@ -11,29 +11,42 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from cognito_import.settings import Settings
-from demo.ground import Ground
-from local_aws.process import LocalAws
+from demo.resources import Resources
+from sandbox.aws.process import LocalAws
 
-REAL_AIRFLOW = ("tests/cluster/", "tests/integration/", "tests/local_airflow/")
+REAL_AIRFLOW = ("tests/cluster/", "tests/integration/", "tests/sandbox/airflow/")
 """The folders whose tests run real Airflow."""
 
 
-class AirflowBesideTheOthers(LoadScopeScheduling):  # type: ignore[misc]
-    """Hands all tests with real Airflow to one process, since two Airflows would be too much for two cores, and else files."""
+SECOND_AIRFLOW = ("test_deletion.py", "test_nightly.py", "test_state_machine.py", "test_stack.py", "test_end.py")
+"""The files among them that one process takes, while another has the rest: about half of the time."""
+
+SLOW = ("tests/cluster/test_cluster.py", "tests/sandbox/airflow/", "tests/second_opinion/test_moto.py")
+"""Where every test is slow by nature; elsewhere those that are have the mark themselves."""
+
+
+class TwoAirflows(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands the tests with real Airflow to two processes, since more would be too much for two cores, and else files."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "airflow" if nodeid.startswith(REAL_AIRFLOW) else nodeid.partition("::")[0]
+        file = nodeid.partition("::")[0]
+        if not file.startswith(REAL_AIRFLOW):
+            return file
+        return "airflow 2" if file.endswith(SECOND_AIRFLOW) else "airflow 1"
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """Share the tests out as told above."""
-    return AirflowBesideTheOthers(config, log)
+    return TwoAirflows(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with real Airflow, which takes the longest."""
+    """Begin with real Airflow, which takes the longest, and mark what is slow."""
     items.sort(key=lambda item: not item.nodeid.startswith(REAL_AIRFLOW))  # keeps the order else
+    for item in items:
+        if item.nodeid.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +66,8 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Callable[[LocalAws], LocalAws]:
         for name, value in aws.environment().items():
             monkeypatch.setenv(name, value)
         aws.clear_faults()
-        aws.traffic(0)
+        aws.traffic()
+        aws.quotas()
         aws.limits()
         aws.reset()
         return aws
@@ -68,20 +82,20 @@ def local_aws(local_aws_process: LocalAws, fresh: Callable[[LocalAws], LocalAws]
 
 
 @pytest.fixture
-def ground(local_aws: LocalAws) -> Iterator[Ground]:
+def resources(local_aws: LocalAws) -> Iterator[Resources]:
     """A user pool with the group BASIC, a bucket and two identities."""
-    with Ground(admin=f"admin-{secrets.token_hex(4)}@example.com") as ground:
+    with Resources(admin=f"admin-{secrets.token_hex(4)}@example.com") as resources:
         local_aws.reset()
-        yield ground
+        yield resources
 
 
 @pytest.fixture
-def mails(ground: Ground, local_aws: LocalAws) -> Callable[[], list[dict[str, Any]]]:
+def mails(resources: Resources, local_aws: LocalAws) -> Callable[[], list[dict[str, Any]]]:
     """Give the mails to this test's administrator."""
-    return lambda: [mail for mail in local_aws.outbox() if ground.admin in mail["To"]]
+    return lambda: [mail for mail in local_aws.outbox() if resources.admin in mail["To"]]
 
 
 @pytest.fixture
-def settings(ground: Ground) -> Settings:
-    """The settings for `ground`, at a pace that no test waits for."""
-    return Settings.parse(ground.variable(pacing_seconds=0.001))
+def settings(resources: Resources) -> Settings:
+    """The settings for `resources`, at a pace that no test waits for."""
+    return Settings.parse(resources.variable(pacing_seconds=0.001))

@@ -17,27 +17,47 @@ def field(task: Any, name: str) -> Any:
     return task.partial_kwargs.get(name) if task.is_mapped else getattr(task, name)
 
 
+def retry_seconds(task: Any) -> float:
+    """How long a task's retries last at least, if each attempt fails at once."""
+    delay, most = field(task, "retry_delay"), field(task, "max_retry_delay")
+    factor = field(task, "retry_exponential_backoff") or 1
+    delays = (delay.total_seconds() * factor**number for number in range(field(task, "retries")))
+    return sum(min(one, most.total_seconds()) if most else one for one in delays)
+
+
 def describe(task: Any) -> dict[str, Any]:
     """What the policy says of a task."""
     return {
         "owner": task.owner,
         "retries": field(task, "retries"),
-        "timeout": field(task, "execution_timeout") is not None,
+        "timeout": field(task, "execution_timeout") and field(task, "execution_timeout").total_seconds(),
         "pool": task.pool,
+        "slots": task.pool_slots,
+        "mode": getattr(task, "mode", None),
+        "classes": [one.__name__ for one in getattr(task, "operator_class", type(task)).__mro__],
+        "links": [link.name for link in task.operator_extra_links],
+        "teardown": task.is_teardown,
+        "fails_run": task.on_failure_fail_dagrun,
+        "seconds_of_retries": retry_seconds(task),
         "upstream": sorted(task.upstream_task_ids),
         "rule": str(getattr(task.trigger_rule, "value", task.trigger_rule)),
-        "doc": bool(task.doc_md or getattr(task, "python_callable", task).__doc__),
+        "name": task.task_display_name,
+        "doc": field(task, "doc_md") or getattr(task, "python_callable", task).__doc__,
     }
 
 
 dags = {
     dag.dag_id: {
         "file": dag.fileloc.rpartition("/")[2],
+        "name": dag.dag_display_name,
+        "description": dag.description,
         "doc": dag.doc_md,
         "tags": sorted(dag.tags),
         "catchup": dag.catchup,
+        "paused": dag.is_paused_upon_creation,
         "timeout": dag.dagrun_timeout is not None,
         "active": dag.max_active_tasks,
+        "active_runs": dag.max_active_runs,
         "params": {
             name: {"schema": dag.params.get_param(name).schema, "text": dag.params.get_param(name).description}
             for name in dag.params
@@ -46,5 +66,5 @@ dags = {
     }
     for dag in bag.dags.values()
 }
-heavy = sorted({"pandas", "boto3", "botocore"} & (set(sys.modules) - before))
+heavy = sorted({"pandas", "boto3", "botocore", "cognito_import.records"} & (set(sys.modules) - before))
 print("PARSED" + json.dumps({"errors": bag.import_errors, "heavy": heavy, "dags": dags}, default=str))

@@ -12,32 +12,44 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from cognito_import.outcomes import EXISTS_CODES
-from cognito_import.pacing import DEFAULT_QUOTAS
-from demo.ground import GROUP
-from demo.stage import DAG, Stage
+from cognito_import.engine.pacing import DEFAULT_QUOTAS
+from demo.sandbox import DAG, Sandbox
+from demo.users import EXISTING, check_pool, check_rows, make_users
 from demo.watch import fetch, follow, link_in, rows_of
 
 if TYPE_CHECKING:
-    from local_aws.process import LocalAws
+    from sandbox.aws.process import LocalAws
 
 SHOWN_LINES = 8
+DELETED = 10
+"""Users whom the demo deletes with each engine."""
 
 
 def main() -> int:
-    """Run the demo and give the exit code."""
+    """Run the demo and return the exit code."""
     arguments = _arguments()
     engines = ["mapped"] if arguments.environment else ["mapped", "step_functions"]
     _head(f"Starting {'Airflow on the AWS of the environment' if arguments.environment else 'local AWS and Airflow'}")
     started = time.monotonic()
-    with Stage(use_environment=arguments.environment, state_machine="step_functions" in engines) as stage:
-        print(f"Ready after {time.monotonic() - started:.0f} s. Airflow: {stage.airflow.url}")
-        imports = [Import(stage, engine, arguments.users) for engine in engines]
+    # The demo has one user of Airflow, who both asks for the deletions and approves them.
+    settings = {"approve_own": True}
+    sandbox = Sandbox(
+        use_environment=arguments.environment, state_machine="step_functions" in engines, settings=settings
+    )
+    with sandbox as sandbox:
+        print(f"Ready after {time.monotonic() - started:.0f} s. Airflow: {sandbox.airflow.url}")
+        imports = [Import(sandbox, engine, arguments.users) for engine in engines]
         for one in imports:
             one.run()
-    problems = [f"{one.engine}: {problem}" for one in imports for problem in one.problems]
+        deletions = [Deletion(sandbox, one) for one in imports if one.rows]
+        for deletion in deletions:
+            deletion.run()
+    done: list[Import | Deletion] = [*imports, *deletions]
+    problems = [f"{one.engine}: {problem}" for one in done for problem in one.problems]
     if len(imports) > 1:
-        problems += _compare(*imports)
+        problems += _compare("imports", *imports)
+    if len(deletions) > 1:
+        problems += _compare("deletions", *deletions)
     if problems:
         _head("Not right")
         print("\n".join(f"- {problem}" for problem in problems))
@@ -50,50 +62,50 @@ def main() -> int:
 class Import:
     """One import of the demo by one engine, and what is not right about it."""
 
-    def __init__(self, stage: Stage, engine: str, users: int) -> None:
+    def __init__(self, sandbox: Sandbox, engine: str, users: int) -> None:
         """Take where, how and how many users, who have addresses of the engine's own."""
         self.engine = engine
         self.problems: list[str] = []
         self.rows: list[dict[str, str]] = []
-        self._stage = stage
+        self._sandbox = sandbox
         self._users = make_users(users, engine.replace("_", "-") + ".example.com")
 
     def run(self) -> None:
         """Import and show everything."""
-        stage, users = self._stage, self._users
-        stage.ground.add_user(users[EXISTING]["useremail"])
-        if stage.aws:
-            stage.aws.reset()
-        mails = len(_mails(stage))
+        sandbox, users = self._sandbox, self._users
+        sandbox.resources.add_user(users[EXISTING]["useremail"])
+        if sandbox.aws:
+            sandbox.aws.reset()
+        mails = len(_mails(sandbox))
         _head(f"Importing {len(users):,} users with the engine {self.engine}")
         triggered = time.time()
-        request = {"data": users, "adminemail": stage.ground.admin, "engine": self.engine}
+        request = {"data": users, "adminemail": sandbox.resources.admin, "engine": self.engine}
         if len(users) > 300:  # noqa: PLR2004 - where the DAG's manual advises a file
-            request = _as_source(stage, request)
-        run_id = stage.airflow.rest.trigger(DAG, request)
-        state = follow(stage.airflow.rest, stage.ground, DAG, run_id)
+            request = _as_source(sandbox, request)
+        run_id = sandbox.airflow.rest.trigger(DAG, request)
+        state = follow(sandbox.airflow.rest, sandbox.resources, DAG, run_id)
         took = time.time() - triggered
         if state != "success":
             self.problems.append(f"the run is {state}, not a success; look at it with: make up")
             return
-        if stage.aws:
+        if sandbox.aws:
             # Step Functions waits whole seconds between states that start when it gets to them, so on a busy machine two
             # starts can come closer than the pace; what is throttled then is repeated, and the outcomes show it.
-            self.problems += _show_pace(stage.aws, took, len(users), strict=self.engine == "mapped")
+            self.problems += _show_pace(sandbox.aws, took, len(users), strict=self.engine == "mapped")
             content = self._show_mail(mails)
         else:
-            content = _stored_csv(stage, stage.airflow.rest.xcom(DAG, run_id, "report"))
-        _head("The CSV, fetched through the mail's link" if stage.aws else "The CSV")
+            content = _stored_csv(sandbox, sandbox.airflow.rest.xcom(DAG, run_id, "report"))
+        _head("The CSV, fetched through the mail's link" if sandbox.aws else "The CSV")
         print("\n".join(content.decode("utf-8-sig").splitlines()[: SHOWN_LINES + 1]))
         self.rows = rows_of(content)
-        self.problems += _check_rows(self.rows, users, expected_codes(users))
-        self.problems += _check_pool(stage, self.rows)
+        self.problems += check_rows(self.rows, users)
+        self.problems += check_pool(sandbox.resources, self.rows)
         _head("Counts")
         for (status, code), count in sorted(Counter((row["status"], row["code"]) for row in self.rows).items()):
             print(f"{count:7,}  {status} {code}")
 
     def _show_mail(self, before: int) -> bytes:
-        mails = _mails(self._stage)[before:]
+        mails = _mails(self._sandbox)[before:]
         if len(mails) != 1:
             self.problems.append(f"{len(mails)} mails to the administrator instead of 1")
             return b""
@@ -105,10 +117,46 @@ class Import:
         return fetch(link)
 
 
-def _compare(one: Import, other: Import) -> list[str]:
+class Deletion:
+    """The deletion of some users that one import of the demo created, by the same engine, once it is approved."""
+
+    def __init__(self, sandbox: Sandbox, done: Import) -> None:
+        """Take the import; one of the users to delete has never existed."""
+        self.engine = done.engine
+        self.problems: list[str] = []
+        self.rows: list[dict[str, str]] = []
+        self._sandbox = sandbox
+        created = [row["useremail"] for row in done.rows if row["status"] == "succeeded"][:DELETED]
+        self._addresses = [*created, f"nobody@{created[0].rpartition('@')[2]}"]
+
+    def run(self) -> None:
+        """Ask, approve, delete, and hold the CSV against the user pool."""
+        sandbox, rest, task = self._sandbox, self._sandbox.airflow.rest, "approve_deletion"
+        _head(f"Deleting {len(self._addresses)} users with the engine {self.engine}")
+        data = [{"useremail": address} for address in self._addresses]
+        conf = {"data": data, "adminemail": sandbox.resources.admin, "engine": self.engine, "jobtype": "delete"}
+        run_id = rest.trigger(DAG, conf)
+        sandbox.airflow.wait_until_parked(DAG, run_id, task)
+        print(rest.question(DAG, run_id, task)["subject"], "Approve.")
+        rest.answer(DAG, run_id, task, "Approve")
+        if (state := rest.wait(DAG, run_id)) != "success":
+            self.problems.append(f"the deletion is {state}, not a success")
+            return
+        self.rows = rows_of(_stored_csv(sandbox, rest.xcom(DAG, run_id, "report")))
+        told = [(row["status"], row["code"]) for row in self.rows]
+        if told != [("succeeded", "")] * (len(told) - 1) + [("failed", "UserNotFoundException")]:
+            self.problems.append(f"the deletion's outcomes are {told}")
+        left = sandbox.resources.users().keys() & set(self._addresses)
+        if left:
+            self.problems.append(f"{len(left)} users who were told deleted are still there")
+        for status, code in told:
+            print(f"{status} {code}")
+
+
+def _compare(what: str, one: Import | Deletion, other: Import | Deletion) -> list[str]:
     """Hold the two CSVs against each other, row by row, but for the addresses' domains and Cognito's names."""
 
-    def comparable(done: Import) -> list[tuple[str, ...]]:
+    def comparable(done: Import | Deletion) -> list[tuple[str, ...]]:
         return [
             (row["useremail"].partition("@")[0], row["status"], row["message"], row["code"], str(bool(row["username"])))
             for row in done.rows
@@ -117,35 +165,13 @@ def _compare(one: Import, other: Import) -> list[str]:
     pairs = zip(comparable(one), comparable(other), strict=False)
     differing = [number for number, (a, b) in enumerate(pairs, start=1) if a != b]
     if differing or len(one.rows) != len(other.rows):
-        return [f"the CSVs of the two engines differ in the rows {differing or 'at the end'}"]
-    print(f"\nThe CSVs of the two engines agree in all {len(one.rows):,} rows.")
+        return [f"the two engines' CSVs of the {what} differ in the rows {differing or 'at the end'}"]
+    print(f"\nThe two engines' CSVs of the {what} agree in all {len(one.rows):,} rows.")
     return []
 
 
-def _mails(stage: Stage) -> list[dict[str, Any]]:
-    return [mail for mail in stage.aws.outbox() if stage.ground.admin in mail["To"]] if stage.aws else []
-
-
-EXISTING, MALFORMED, DUPLICATE = 2, 4, 6
-
-
-def make_users(count: int, domain: str) -> list[dict[str, Any]]:
-    """Invent `count` users (10 at least), some of which fail for good reasons."""
-    users: list[dict[str, Any]] = [{"useremail": f"user{number:06}@{domain}"} for number in range(1, count + 1)]
-    users[MALFORMED] = {"useremail": "user-without-domain"}
-    users[DUPLICATE] = {"useremail": users[0]["useremail"].upper()}
-    users[7]["attributes"] = {"given_name": "花子", "custom:department": "営業部"}
-    users[8]["groups"] = [GROUP]
-    return users
-
-
-def expected_codes(users: list[dict[str, Any]]) -> list[str]:
-    """The code that each user's outcome must have."""
-    codes = [""] * len(users)
-    codes[EXISTING] = "UsernameExistsException"
-    codes[MALFORMED] = "InvalidAddress"
-    codes[DUPLICATE] = "DuplicateAddress"
-    return codes
+def _mails(sandbox: Sandbox) -> list[dict[str, Any]]:
+    return [mail for mail in sandbox.aws.outbox() if sandbox.resources.admin in mail["To"]] if sandbox.aws else []
 
 
 def _arguments() -> argparse.Namespace:
@@ -158,10 +184,12 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def _as_source(stage: Stage, request: dict[str, Any]) -> dict[str, Any]:
+def _as_source(sandbox: Sandbox, request: dict[str, Any]) -> dict[str, Any]:
     key = "demo/users.json"
-    stage.ground.s3.put_object(Bucket=stage.ground.bucket, Key=key, Body=json.dumps(request.pop("data")).encode())
-    return {**request, "source": f"s3://{stage.ground.bucket}/{key}"}
+    sandbox.resources.s3.put_object(
+        Bucket=sandbox.resources.bucket, Key=key, Body=json.dumps(request.pop("data")).encode()
+    )
+    return {**request, "source": f"s3://{sandbox.resources.bucket}/{key}"}
 
 
 def _show_pace(aws: LocalAws, took: float, users: int, *, strict: bool) -> list[str]:
@@ -183,32 +211,9 @@ def _show_pace(aws: LocalAws, took: float, users: int, *, strict: bool) -> list[
     return problems
 
 
-def _stored_csv(stage: Stage, report: dict[str, Any]) -> bytes:
-    print(f"The mail went to {stage.ground.admin} (SES message {report['message_id']}).")
-    return stage.ground.s3.get_object(Bucket=stage.ground.bucket, Key=report["csv_key"])["Body"].read()
-
-
-def _check_rows(rows: list[dict[str, str]], users: list[dict[str, Any]], expected: list[str]) -> list[str]:
-    if len(rows) != len(users):
-        return [f"the CSV has {len(rows)} rows for {len(users)} users"]
-    return [
-        f"row {number}: {row['useremail']} has the code {row['code']!r} instead of {code!r}"
-        for number, (row, user, code) in enumerate(zip(rows, users, expected, strict=True), start=1)
-        if row["code"] != code or row["useremail"] != user["useremail"]
-    ]
-
-
-def _check_pool(stage: Stage, rows: list[dict[str, str]]) -> list[str]:
-    """Hold the CSV against the user pool."""
-    pool = stage.ground.users()
-    problems = []
-    for row in rows:
-        user = pool.get(row["useremail"])
-        if row["status"] == "succeeded" and (user is None or user.username != row["username"] or not user.groups):
-            problems.append(f"{row['useremail']} is reported as made but the pool has {user}")
-        if row["status"] == "failed" and user is not None and row["code"] not in EXISTS_CODES:
-            problems.append(f"{row['useremail']} is reported as failed but is in the pool")
-    return problems
+def _stored_csv(sandbox: Sandbox, report: dict[str, Any]) -> bytes:
+    print(f"The mail went to {sandbox.resources.admin} (SES message {report['message_id']}).")
+    return sandbox.resources.s3.get_object(Bucket=sandbox.resources.bucket, Key=report["csv_key"])["Body"].read()
 
 
 def _head(title: str) -> None:

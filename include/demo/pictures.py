@@ -1,4 +1,4 @@
-"""Take the pictures of the README: real Airflow in a browser, with imports, an approval and a night going on (`make pictures`).
+"""Take the pictures of README and docs: real Airflow in a browser, with imports, an approval and a night (`make pictures`).
 
 python -m demo.pictures [FOLDER]
 """
@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from demo.__main__ import make_users
-from demo.stage import DAG, NIGHTLY, Stage
+from demo.sandbox import DAG, NIGHTLY, Sandbox
+from demo.users import make_users
 from demo.watch import fetch, link_in, rows_of
+from sandbox.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,56 +34,60 @@ def main() -> int:
     if chromium is None:
         print("A browser is needed: apt-get install chromium")
         return 1
-    with Stage(settings={"locale": "en"}) as stage, sync_playwright() as playwright:
+    with Sandbox(settings={"locale": "en"}) as sandbox, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 860})
-        _log_in(page, stage)
+        _log_in(page, sandbox)
         for name, take in _PICTURES.items():
-            shown = take(page, stage) or page
+            shown = take(page, sandbox) or page
             shown.screenshot(path=folder / f"{name}.png")
             print(f"{name}.png", flush=True)
         browser.close()
     return 0
 
 
-def _log_in(page: Page, stage: Stage) -> None:
-    page.goto(f"{stage.airflow.url}/auth/login")
-    page.fill("input[name=username]", stage.airflow.username)
-    page.fill("input[name=password]", stage.airflow.password)
+def _log_in(page: Page, sandbox: Sandbox) -> None:
+    page.goto(f"{sandbox.airflow.url}/auth/login")
+    page.fill("input[name=username]", sandbox.airflow.username)
+    page.fill("input[name=password]", sandbox.airflow.password)
     page.keyboard.press("Enter")
     page.wait_for_url("**/")
 
 
-def _show(page: Page, stage: Stage, path: str, seconds: float = 4.0) -> None:
-    page.goto(f"{stage.airflow.url}/{path}")
+def _show(page: Page, sandbox: Sandbox, path: str, seconds: float = 4.0) -> None:
+    page.goto(f"{sandbox.airflow.url}/{path}")
     page.wait_for_timeout(seconds * 1000)
 
 
-def _trigger_form(page: Page, stage: Stage) -> None:
-    _show(page, stage, f"dags/{DAG}")
+def _trigger_form(page: Page, sandbox: Sandbox) -> None:
+    _show(page, sandbox, f"dags/{DAG}")
     page.get_by_test_id("trigger-dag-button").or_(page.get_by_role("button", name="Trigger")).first.click()
     page.wait_for_timeout(3000)
 
 
-def _import(page: Page, stage: Stage) -> None:
+def _import(page: Page, sandbox: Sandbox) -> None:
     """The list of mapped tasks of an import that is under way."""
-    stage.ground.add_user(make_users(60, "example.com")[2]["useremail"])
-    run_id = stage.airflow.rest.trigger(DAG, {"data": make_users(60, "example.com"), "adminemail": stage.ground.admin})
-    _until(lambda: stage.airflow.rest.count(DAG, run_id, "process_users", ["success"]) > 0)
-    _show(page, stage, f"dags/{DAG}/runs/{run_id}/tasks/process_users/mapped")
-    stage.airflow.rest.wait(DAG, run_id)
+    sandbox.resources.add_user(make_users(60, "example.com")[2]["useremail"])
+    run_id = sandbox.airflow.rest.trigger(
+        DAG, {"data": make_users(60, "example.com"), "adminemail": sandbox.resources.admin}
+    )
+    until(
+        "a batch", lambda: sandbox.airflow.rest.count(DAG, run_id, "process_users", ["success"]), seconds=120, every=0.5
+    )
+    _show(page, sandbox, f"dags/{DAG}/runs/{run_id}/tasks/process_users/mapped")
+    sandbox.airflow.rest.wait(DAG, run_id)
 
 
-def _mail(page: Page, stage: Stage) -> Locator:
-    assert stage.aws is not None
-    page.set_content(stage.aws.outbox()[-1]["BodyHtml"])
+def _mail(page: Page, sandbox: Sandbox) -> Locator:
+    assert sandbox.aws is not None
+    page.set_content(sandbox.aws.outbox()[-1]["BodyHtml"])
     return page.locator("table.card")
 
 
-def _csv(page: Page, stage: Stage) -> Locator:
+def _csv(page: Page, sandbox: Sandbox) -> Locator:
     """The CSV as a table, as a spreadsheet shows it."""
-    assert stage.aws is not None
-    rows = rows_of(fetch(link_in(stage.aws.outbox()[-1])))[:14]
+    assert sandbox.aws is not None
+    rows = rows_of(fetch(link_in(sandbox.aws.outbox()[-1])))[:14]
     head = "".join(f"<th>{column}</th>" for column in rows[0])
     body = "".join("<tr>" + "".join(f"<td>{_escape(cell)}</td>" for cell in row.values()) + "</tr>" for row in rows)
     style = "table{border-collapse:collapse;font:13px sans-serif}td,th{border:1px solid #ccc;padding:4px 8px;text-align:left}"
@@ -91,24 +95,29 @@ def _csv(page: Page, stage: Stage) -> Locator:
     return page.locator("table")
 
 
-def _approval(page: Page, stage: Stage) -> None:
+def _approval(page: Page, sandbox: Sandbox) -> None:
     users = [{"useremail": user["useremail"]} for user in make_users(60, "example.com")]
-    run_id = stage.airflow.rest.trigger(DAG, {"data": users, "adminemail": stage.ground.admin, "jobtype": "delete"})
-    _until(lambda: stage.airflow.rest.count(DAG, run_id, APPROVAL, ["awaiting_input", "deferred"]) > 0)
-    _show(page, stage, f"dags/{DAG}/runs/{run_id}/tasks/{APPROVAL}/required_actions")
+    run_id = sandbox.airflow.rest.trigger(
+        DAG, {"data": users, "adminemail": sandbox.resources.admin, "jobtype": "delete"}
+    )
+    asked = ["awaiting_input", "deferred"]
+    until("the approval", lambda: sandbox.airflow.rest.count(DAG, run_id, APPROVAL, asked), seconds=120, every=0.5)
+    _show(page, sandbox, f"dags/{DAG}/runs/{run_id}/tasks/{APPROVAL}/required_actions")
 
 
-def _night(page: Page, stage: Stage) -> None:
+def _night(page: Page, sandbox: Sandbox) -> None:
     for number, name in enumerate(("joiners.csv", "hr/moved.csv", "broken.csv")):
         text = "".join(f"night{number}-{user}@example.com\n" for user in range(20))
-        header = "useremail\n" if name != "broken.csv" else "mail\n"
-        stage.ground.s3.put_object(Bucket=stage.ground.bucket, Key=f"inbox/{name}", Body=(header + text).encode())
-    run_id = stage.airflow.rest.trigger(NIGHTLY, {})
-    stage.airflow.rest.wait(NIGHTLY, run_id)
-    _show(page, stage, f"dags/{NIGHTLY}/runs/{run_id}")
+        header = "useremail\n" if name != "broken.csv" else "name,address\n"
+        sandbox.resources.s3.put_object(
+            Bucket=sandbox.resources.bucket, Key=f"inbox/{name}", Body=(header + text).encode()
+        )
+    run_id = sandbox.airflow.rest.trigger(NIGHTLY, {})
+    sandbox.airflow.rest.wait(NIGHTLY, run_id)
+    _show(page, sandbox, f"dags/{NIGHTLY}/runs/{run_id}")
 
 
-_PICTURES: dict[str, Callable[[Page, Stage], Locator | None]] = {
+_PICTURES: dict[str, Callable[[Page, Sandbox], Locator | None]] = {
     "trigger": _trigger_form,
     "import": _import,
     "mail": _mail,
@@ -116,15 +125,6 @@ _PICTURES: dict[str, Callable[[Page, Stage], Locator | None]] = {
     "approval": _approval,
     "night": _night,
 }
-
-
-def _until(done: Callable[[], bool], seconds: float = 120.0) -> None:
-    until = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > until:
-            message = f"not seen within {seconds:g} s"
-            raise TimeoutError(message)
-        time.sleep(0.5)
 
 
 def _escape(text: str) -> str:

@@ -1,6 +1,6 @@
 """The profile `local`: make on local AWS what an import needs, and tell Airflow of it. Harmless to repeat.
 
-Runs as `python -m compose.local_ground` in Airflow's image, beside a migrated database. `AWS_ENDPOINT_URL` names local AWS.
+Runs as `python -m docker.local_resources` in Airflow's image, beside a migrated database. `AWS_ENDPOINT_URL` names local AWS.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from demo.ground import Ground
+from demo.resources import Resources
 
 
 def main() -> int:
     """Make the ground and Airflow's entries, and say how to go on."""
-    ground = Ground(mark="local")
-    if not ground.find():
-        ground.make()
+    resources = Resources(mark="local")
+    if not resources.find():
+        resources.make()
     connection = {
         "conn_type": "aws",
         "login": os.environ["AWS_ACCESS_KEY_ID"],
         "password": os.environ["AWS_SECRET_ACCESS_KEY"],
         "extra": {"endpoint_url": os.environ["AWS_ENDPOINT_URL"], "region_name": os.environ["AWS_DEFAULT_REGION"]},
     }
-    _airflow("variables", "import", {"cognito_import": json.loads(ground.variable())})
+    _airflow("variables", "import", {"cognito_import": json.loads(resources.variable())})
     _airflow("connections", "import", {"aws_default": connection}, "--overwrite")
     passwords = json.loads(Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"]).read_text())
     for user, password in passwords.items():
         print(f"\nAirflow    {os.environ['AIRFLOW__API__BASE_URL']}  (user {user}, password {password})")
     print(f"Outbox     {os.environ['AWS_ENDPOINT_URL']}/_ministack/ses/messages")
-    print(f"To import  trigger the DAG cognito_import; report to {ground.admin}", flush=True)
+    print(f"To import  trigger the DAG cognito_import; report to {resources.admin}", flush=True)
     return 0
 
 

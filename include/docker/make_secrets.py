@@ -1,4 +1,4 @@
-"""See to it that the deployment has all its secrets, before anything else starts.
+"""Make the secrets that the deployment lacks, before anything else starts.
 
     python make_secrets.py FOLDER
 
@@ -42,12 +42,12 @@ def fernet_key() -> str:
 
 
 def wrong_word(value: str) -> str:
-    """Tell what is wrong with a password, or nothing."""
+    """Return what is wrong with a password, or nothing."""
     return "" if WORD.fullmatch(value) else "at least 8 letters, digits or any of - _ . ~ are wanted"
 
 
 def wrong_fernet_key(value: str) -> str:
-    """Tell what is wrong with a Fernet key, or nothing."""
+    """Return what is wrong with a Fernet key, or nothing."""
     try:
         long_enough = len(base64.urlsafe_b64decode(value)) == 32  # noqa: PLR2004 - Fernet's own length
     except (binascii.Error, ValueError):
@@ -61,7 +61,7 @@ def users() -> list[str]:
 
 
 def wrong_passwords(value: str) -> str:
-    """Tell what is wrong with the users' passwords, or nothing."""
+    """Return what is wrong with the users' passwords, or nothing."""
     try:
         passwords = json.loads(value)
     except ValueError:
@@ -113,7 +113,7 @@ def write(file: Path, value: str) -> None:
 
 
 def main() -> int:
-    """Settle all secrets."""
+    """Check or make every secret."""
     folder = Path(sys.argv[1])
     may_make = not os.environ.get("SECRETS_FOLDER")
     troubles = [trouble for name in MAKERS if (trouble := settle(folder, name, may_make=may_make))]

@@ -31,7 +31,7 @@ class User:
     groups: frozenset[str]
 
 
-class Ground:
+class Resources:
     """A user pool with the group BASIC, a report bucket and two verified identities. A context manager.
 
     Without `make_bucket` the bucket is somebody else's to make and to remove, and `bucket` to be set. `mail_from` and
@@ -127,12 +127,12 @@ class Ground:
         self.s3.delete_bucket(Bucket=self.bucket)
 
     def inbox(self) -> dict[str, Any]:
-        """The settings of an inbox in the bucket."""
+        """Return the settings of an inbox in the bucket."""
         rules = {"": {"adminemail": self.admin}, "leavers/": {"adminemail": self.admin, "jobtype": "delete"}}
         return {"inbox": f"s3://{self.bucket}/inbox/", "inbox_rules": rules, "inbox_quiet_seconds": 2}
 
-    def variable(self, **settings: Any) -> str:  # noqa: ANN401 - any settings
-        """The Variable `cognito_import`, with `settings` beside what is required."""
+    def variable(self, **settings: Any) -> str:
+        """Return the Variable `cognito_import`: what is required, and `settings`."""
         required = {
             "user_pool_id": self.user_pool_id,
             "report_bucket": self.bucket,
@@ -145,7 +145,7 @@ class Ground:
         self.cognito.admin_create_user(UserPoolId=self.user_pool_id, Username=address, MessageAction="SUPPRESS")
 
     def users(self) -> dict[str, User]:
-        """The users that the pool really has, by address."""
+        """Return the users that are in the pool, by address."""
         members: dict[str, set[str]] = {}
         for listed in self._pages("list_groups", "Groups"):
             group = listed["GroupName"]
@@ -159,7 +159,7 @@ class Ground:
             found[email] = User(user["Username"], email, user["UserCreateDate"].timestamp(), groups)
         return found
 
-    def _pages(self, operation: str, key: str, **arguments: Any) -> Any:  # noqa: ANN401 - items of any listing
+    def _pages(self, operation: str, key: str, **arguments: Any) -> Any:
         paginator: Any = self.cognito.get_paginator(operation)  # type: ignore[call-overload]
         for page in paginator.paginate(UserPoolId=self.user_pool_id, **arguments):
             yield from page[key]
