@@ -38,8 +38,8 @@ audit log, to everybody who may see those; of a `source` it shows only the file'
 | --- | --- | --- |
 | `read_request` | checks the request, stores its users in the report bucket | the message names the key; no user was touched; correct the setting or the file and clear it with *Downstream*, or trigger a run with a corrected conf |
 | `preflight` | checks user pool, groups, bucket, sender, credentials and quota | fix what it lists, then clear `read_request` with *Downstream* |
-| `choose_engine` | continues with `process_users` or `start_execution`, a deletion with `approve_deletion` | |
-| `approve_deletion` | asks, and waits for the answer (*Required Actions*) | rejected, or no answer in time: nobody is deleted; clear it with *Downstream* to ask again |
+| `choose_engine` | continues with `process_users` or `start_execution`, a deletion with `approve` | |
+| `approve` | asks, and waits for the answer (*Required Actions*) | rejected, or no answer in time: nobody is deleted; clear it with *Downstream* to ask again |
 | `process_users` | one task for each batch of users, in the pool `cognito_api` | retries by itself for about 45 minutes, and resumes after the last finished user |
 | `start_execution` | starts the state machine's execution, named after the run | its log says why; fix that, then clear it with *Downstream* |
 | `await_execution` | holds all slots of the pool, which lets the execution begin, and waits for its end | its log has the execution's error and cause; fix it, then clear it: another execution continues |
@@ -66,7 +66,7 @@ task, not even the report, even if the run is marked as failed: unpause it.
 address that exists already, are results: the run's note counts them, the CSV names them.
 
 **A deletion** deletes nobody before somebody has approved it on the page *Required Actions* (or by
-`PATCH …/taskInstances/approve_deletion/-1/hitlDetails` with `{"chosen_options": ["Approve"]}`). The question shows how many
+`PATCH …/taskInstances/approve/-1/hitlDetails` with `{"chosen_options": ["Approve"]}`). The question shows how many
 users, the first five of them, who asked, and the user pool; the setting's `approvers` get a mail. Whoever asked for the deletion may
 reject but not approve it, unless the setting `approve_own` allows that. After a day without an answer (setting
 `approval_seconds`), or a rejection, nobody is deleted, the report says why, and the run fails. With the setting
@@ -91,7 +91,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, TriggerRule, cross_downstream, task
 
 from cognito_import.airflow import steps
-from cognito_import.airflow.approval import ApproveDeletion
+from cognito_import.airflow.approval import ApproveRun
 from cognito_import.airflow.context import POOL, POOL_SLOTS
 from cognito_import.airflow.executions import AwaitExecution, StartExecution
 from cognito_import.airflow.labels import localize
@@ -128,7 +128,7 @@ def choose_engine() -> str:
 
 @task(
     pool=POOL,
-    # `approve_deletion` is skipped for an import, and fails unless the deletion is approved.
+    # `approve` is skipped for an import, and fails unless the deletion is approved.
     trigger_rule=TriggerRule.NONE_FAILED,
     execution_timeout=timedelta(hours=6),
     multiple_outputs=False,  # one XCom instead of one for each count
@@ -175,8 +175,8 @@ with DAG(
         task_id="begin", doc="Marks where the run begins.", execution_timeout=timedelta(minutes=1)
     ).as_setup()  # type: ignore[no-untyped-call]
     batches, chosen = preflight(), choose_engine()
-    approved = ApproveDeletion(
-        task_id="approve_deletion",
+    approved = ApproveRun(
+        task_id="approve",
         engine_tasks=ENGINE_TASKS,
         retries=RETRIES,
         execution_timeout=timedelta(minutes=10),

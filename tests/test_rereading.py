@@ -318,7 +318,7 @@ def test_an_approval_is_for_what_was_asked(run, resources, local_aws, change):
         run.read()
     else:
         run.read(**change)
-    with pytest.raises(NotApprovedError, match="Clear 'approve_deletion'"):
+    with pytest.raises(NotApprovedError, match="Clear 'approve'"):
         run.work()
     assert called(local_aws) == []
     assert approval.denied(run.folder()).answer == approval.ASKED

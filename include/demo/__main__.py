@@ -131,7 +131,7 @@ class Deletion:
 
     def run(self) -> None:
         """Ask, approve, delete, and hold the CSV against the user pool."""
-        sandbox, rest, task = self._sandbox, self._sandbox.airflow.rest, "approve_deletion"
+        sandbox, rest, task = self._sandbox, self._sandbox.airflow.rest, "approve"
         _head(f"Deleting {len(self._addresses)} users with the engine {self.engine}")
         data = [{"useremail": address} for address in self._addresses]
         conf = {"data": data, "adminemail": sandbox.resources.admin, "engine": self.engine, "jobtype": "delete"}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 FOLDER = Path(__file__).resolve().parents[1] / "pictures"
-APPROVAL = "approve_deletion"
+APPROVAL = "approve"
 
 
 def main() -> int:

@@ -181,10 +181,10 @@ def test_a_deletion_waits_for_its_question(parsed):
     """Both engines stand behind the question, run where it was skipped, and not where it failed."""
     tasks = parsed["dags"]["cognito_import"]["tasks"]
     for name in ("process_users", "start_execution"):
-        assert {"approve_deletion", "choose_engine"} <= set(tasks[name]["upstream"]), name
+        assert {"approve", "choose_engine"} <= set(tasks[name]["upstream"]), name
         assert tasks[name]["rule"] == "none_failed"
-    assert {"preflight", "choose_engine"} <= set(tasks["approve_deletion"]["upstream"])
-    assert tasks["approve_deletion"]["rule"] == "all_success"
+    assert {"preflight", "choose_engine"} <= set(tasks["approve"]["upstream"])
+    assert tasks["approve"]["rule"] == "all_success"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "include" / "examples").glob("*.json")), ids=lambda path: path.name)

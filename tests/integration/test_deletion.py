@@ -12,7 +12,7 @@ from cognito_import.run import approval
 from demo.sandbox import DAG
 from sandbox.waiting import until
 
-TASK = "approve_deletion"
+TASK = "approve"
 
 
 @pytest.fixture

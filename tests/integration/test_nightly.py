@@ -153,10 +153,10 @@ def test_a_deletion_comes_last_and_waits(sandbox, resources, put, stored, empty,
     # Imports come first, so the deletion's run is the last to be started.
     deletion = run_of(rest, "all-csv", before)
     assert [rest.run_state(DAG, one) for one in runs_of(rest) - before - {deletion}] == ["success"] * 2
-    sandbox.airflow.wait_until_parked(DAG, deletion, "approve_deletion")
+    sandbox.airflow.wait_until_parked(DAG, deletion, "approve")
     assert "leavers/all.csv" in stored()
     # The admin started this night by hand, and Airflow hands that on to the runs that it starts.
-    approver.answer(DAG, deletion, "approve_deletion", "Approve")
+    approver.answer(DAG, deletion, "approve", "Approve")
     assert rest.wait(NIGHTLY, night, seconds=240) == "success"
     assert {filed(name) for name in stored()} == {
         *("processed/leavers/all.csv", "processed/joiners.csv", "processed/earlier.csv"),

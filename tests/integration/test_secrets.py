@@ -108,8 +108,8 @@ def test_no_secret_and_no_address_is_left_anywhere(
         return [run["dag_run_id"] for run in listed if "secrets-csv" in run["dag_run_id"]]
 
     for run_id in (runs["deleted"].run_id, *until("the night's runs", of_the_night, seconds=240, every=1)):
-        sandbox.airflow.wait_until_parked(DAG, run_id, "approve_deletion")
-        approver.answer(DAG, run_id, "approve_deletion", "Approve")
+        sandbox.airflow.wait_until_parked(DAG, run_id, "approve")
+        approver.answer(DAG, run_id, "approve", "Approve")
     ended = {name: run.wait() for name, run in runs.items()}
     assert ended == {"given": "success", "mapped": "failed", "machined": "failed", "deleted": "success"}
     assert rest.wait(NIGHTLY, night, seconds=240) == "success"

@@ -116,7 +116,7 @@ def test_a_deletion_that_was_not_approved_says_so(locale: str, denial: str) -> N
     assert {"ja": "承認されませんでした", "en": "not approved"}[locale] in message.subject
     for part in parts(message):
         assert said in part
-        assert "approve_deletion" in part
+        assert "approve" in part
         assert "rejected by hanako" in part
     assert not any(said in part for part in (usual.subject, *parts(usual)))
 
@@ -398,7 +398,7 @@ def test_a_refusal_of_users_in_the_request_names_no_file(locale: str) -> None:
         assert {"ja": "ファイル:", "en": "File:"}[locale] not in text
 
 
-PAGE = "https://airflow.example.com/dags/cognito_import/runs/manual__1/tasks/approve_deletion/required_actions"
+PAGE = "https://airflow.example.com/dags/cognito_import/runs/manual__1/tasks/approve/required_actions"
 
 
 def question(**details: Any) -> mail.Mail:

@@ -72,10 +72,10 @@ def test_a_deletion_that_nobody_approved_says_so_and_how_to_ask_again(answer):
     assert "2026-11-22 17:05 JST" in told
     assert ("hanako" in told) is (answer == "rejected")
     assert ("まで 24 時間待ちましたが" in told) is (answer == "lapsed")
-    assert "approve_deletion を「下流」を含めて消去" in told
+    assert "approve を「下流」を含めて消去" in told
     english = Reasons("en", "run-1").told(Outcome.not_attempted(1, "a@example.com", said)).message
     assert said in english
-    assert "clear the task approve_deletion" in english
+    assert "clear the task approve" in english
 
 
 @LOCALES
@@ -146,7 +146,7 @@ def test_both_languages_have_the_same_texts():
 
 
 TASKS = re.compile(
-    r"read_request|approve_deletion|\breport\b(?= in| を)|<continue>|failed tasks|失敗したタスク|Downstream|「下流」"
+    r"read_request|approve|\breport\b(?= in| を)|<continue>|failed tasks|失敗したタスク|Downstream|「下流」"
 )
 SAME = {"失敗したタスク": "failed tasks", "「下流」": "Downstream"}
 

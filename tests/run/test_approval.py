@@ -99,7 +99,7 @@ def test_the_report_says_why_nobody_was_deleted(resources, settings, folder, mai
     assert delivery.unfinished == 6
     assert f"承認されませんでした（{subject}" in mail["Subject"]
     assert words in mail["BodyText"]
-    assert "approve_deletion" in mail["BodyText"]
+    assert "approve" in mail["BodyText"]
 
     deliver(folder, replace(settings, locale="en"), resources.s3, resources.ses, **end)
     assert len(mails()) == 1  # the same outcomes are not reported twice

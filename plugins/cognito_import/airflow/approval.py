@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cognito_import.settings import Settings
 
 
-class ApproveDeletion(ApprovalOperator):
+class ApproveRun(ApprovalOperator):
     """Asks in Airflow whether a run's users may be deleted, and fails unless somebody else than the asker says yes.
 
     `engine_tasks` names for each engine the task that goes on after a yes, and the others are skipped. No process waits

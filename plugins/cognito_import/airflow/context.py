@@ -90,7 +90,7 @@ def runs_sharing() -> int:
     ti = get_current_context()["ti"]
     under_way = ti.get_dr_count(ti.dag_id, states=["queued", "running"])
     # Which state it is depends on the version of Airflow.
-    asked = ti.get_ti_count(ti.dag_id, task_ids=["approve_deletion"], states=["awaiting_input", "deferred"])
+    asked = ti.get_ti_count(ti.dag_id, task_ids=["approve"], states=["awaiting_input", "deferred"])
     return max(1, under_way - asked)
 
 

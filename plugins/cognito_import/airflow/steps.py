@@ -69,7 +69,7 @@ def next_task(engine_tasks: Mapping[str, str]) -> str:
     with final_errors():
         _, _, folder = open_run()
         manifest = folder.required_manifest()
-    return "approve_deletion" if manifest.approve else engine_tasks[manifest.engine]
+    return "approve" if manifest.approve else engine_tasks[manifest.engine]
 
 
 def process_users(batch: dict[str, Any]) -> dict[str, int]:

@@ -95,7 +95,7 @@ def require(folder: RunFolder) -> None:
         stands = "was given for other users, or another user pool"
     else:
         return
-    message = f"The approval of this deletion {stands}, so nobody is deleted. Clear 'approve_deletion' to ask."
+    message = f"The approval of this deletion {stands}, so nobody is deleted. Clear 'approve' to ask."
     raise NotApprovedError(message)
 
 

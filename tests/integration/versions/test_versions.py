@@ -100,10 +100,10 @@ def test_an_import_by_either_engine_a_deletion_and_a_night(
             assert (task["state"], task["try_number"]) == ("success", 1)
             assert "Rescheduling task" in run.log("await_execution")  # given back in time, which is no failure
 
-    sandbox.airflow.wait_until_parked(DAG, deletion.run_id, "approve_deletion")
-    assert "依頼者: `admin`" in rest.question(DAG, deletion.run_id, "approve_deletion")["body"]
+    sandbox.airflow.wait_until_parked(DAG, deletion.run_id, "approve")
+    assert "依頼者: `admin`" in rest.question(DAG, deletion.run_id, "approve")["body"]
     assert set(leavers) <= set(resources.users())
-    approver.answer(DAG, deletion.run_id, "approve_deletion", "Approve")
+    approver.answer(DAG, deletion.run_id, "approve", "Approve")
     assert deletion.wait() == "success"
     assert approval.read(deletion.folder).by == "approver"
     assert {(row["useremail"], row["status"]) for row in reported(deletion)} == {
