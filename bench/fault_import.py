@@ -62,7 +62,7 @@ class Import:
         import boto3
 
         s3 = boto3.client("s3", config=clients.S3.merge(IMPATIENT))
-        self.folder = RunFolder(s3, resources.bucket, run_name(dag, self.run_id))
+        self.folder = RunFolder(s3, resources.bucket, run_name(self.run_id, dag))
         self._seen: dict[int, float] = {}
         """When each finished user was first seen to be finished, by row; seconds since the epoch."""
         self._over = threading.Event()

@@ -109,7 +109,9 @@ def _workers(resources: Resources, addresses: list[str], **settings: str) -> Imp
         cognito, s3 = clients[slot]
         for batch in batches:
             own = RunFolder(s3, resources.bucket, folder.run)
-            run_batch(own, batch, UserPool(cognito, chosen, slot_pacer(chosen, own)), until=until)
+            run_batch(
+                own, batch, UserPool(cognito, chosen, slot_pacer(chosen, own)), halted=lambda: time.monotonic() > until
+            )
 
     def run(until: float) -> int:
         with ThreadPoolExecutor(chosen.slots) as threads:

@@ -1,15 +1,17 @@
 """From a request to a complete run folder."""
 
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import boto3
 import pytest
 
 from cognito_import.errors import PreflightError, RequestError, RunFolderError, SettingsError
 from cognito_import.ingest import ingest_request
-from cognito_import.run.folder import RunFolder
-from cognito_import.run.manifest import run_name
+from cognito_import.run.folder import CALLING, IMPORTED, LOCK, PACE, RunFolder
+from cognito_import.run.manifest import new_run_name, run_name
 from cognito_import.run.seal import seal
 
 
@@ -98,10 +100,22 @@ def test_a_missing_report_bucket_is_said(resources, settings):
 def test_a_run_name_is_safe_and_its_own():
     """Airflow's run ids hold colons and may be long; names hold neither, and two runs never share one."""
     ids = ["manual__2026-11-22T10:00:00+00:00", "manual__2026-11-22T10:00:00-00:00", "日本", "x" * 250, ""]
-    names = {run_name("cognito_import", run_id) for run_id in ids}
+    names = {run_name(run_id) for run_id in ids}
     assert len(names) == len(ids)
-    assert run_name("cognito_import", ids[0]) != run_name("other", ids[0])
+    assert run_name(ids[0]) != run_name(ids[0], "other")
     assert all(len(name) <= 60 and name.replace("-", "").isalnum() and name.isascii() for name in names)
+
+
+def test_a_run_has_one_name_wherever_it_is_given():
+    """A name stays what it is, so it can be pasted from anywhere; nothing else in the bucket has a run's name."""
+    long = "manual__2026-11-22T10:00:00.123456+00:00"
+    for run_id in ("order-17", "leavers-2026-11", str(uuid.uuid4()), new_run_name(datetime.now(UTC)), run_name(long)):
+        assert run_name(run_id) == run_name(run_id, "other") == run_id
+    for shared in (LOCK, CALLING, IMPORTED, PACE):
+        name = shared.removeprefix("runs/").strip("/")
+        assert run_name(name) != name
+    for unsafe in ("-a", "a-", "a--b", "a_b-c", "a/b-c", "a b-c", f"a-{'x' * 60}", "a-b\n"):
+        assert run_name(unsafe) != unsafe
 
 
 @pytest.mark.parametrize(("sensitive", "left"), [(True, 2), (False, 1)])

@@ -26,7 +26,7 @@ def follow(rest: AirflowRest, resources: Resources, dag_id: str, run_id: str, *,
 
     The progress is what the run has stored of its users' outcomes, so it is the same for every engine.
     """
-    folder = RunFolder(resources.s3, resources.bucket, run_name(dag_id, run_id))
+    folder = RunFolder(resources.s3, resources.bucket, run_name(run_id, dag_id))
     began = time.monotonic()
     told = ""
 

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cognito_import import aws
 from cognito_import.errors import ReportError
 from cognito_import.run.folder import RunFolder
+from cognito_import.run.manifest import run_name
 from cognito_import.settings import Settings
 
 ENGINE = "step_functions"
@@ -68,5 +69,5 @@ def link_signer() -> Any:
 
 
 def folder(run: str) -> RunFolder:
-    """Return the folder of a run."""
-    return RunFolder(client("s3"), settings().report_bucket, run)
+    """Return the folder of a run by its name, or by its id in Airflow."""
+    return RunFolder(client("s3"), settings().report_bucket, run_name(run))

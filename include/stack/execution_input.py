@@ -37,7 +37,7 @@ def ingest(event: JSON) -> JSON:
     if "run" in own:
         folder, manifest = _existing(request)
     else:
-        folder = environment.folder(run_name(event["state_machine"], event["execution"]))
+        folder = environment.folder(run_name(event["execution"], event["state_machine"]))
         # Whoever may start executions may delete users: there is nobody to ask.
         unasked = replace(environment.settings(), approve_deletions=False)
         asked = _without_own_keys(request)

@@ -54,7 +54,7 @@ def ended(event: JSON) -> None:
     own = request if isinstance(request, dict) else {}
     if own.get("report") is False:
         return
-    name = run_name(described["stateMachineArn"].rpartition(":")[2], described["name"])
+    name = run_name(described["name"], described["stateMachineArn"].rpartition(":")[2])
     folder = environment.folder(own["run"] if isinstance(own.get("run"), str) else name)
     error, cause = described.get("error") or event["status"], _message(described.get("cause") or "")
     refused = error in ("PreflightError", "RequestError", "SourceError")

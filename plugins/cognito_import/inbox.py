@@ -24,6 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cognito_import import aws
 from cognito_import.aws import error_details, server_time
 from cognito_import.errors import InboxError
+from cognito_import.run.manifest import MAX_RUN_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,9 +41,8 @@ _UNFINISHED: Final = re.compile(
     r"(?:^|/)(?:\.|~\$)[^/]*$|\.(?:part|partial|filepart|tmp|temp|crdownload|upload)$", re.IGNORECASE
 )
 """Names that tools give to a file while they write it, and hidden files."""
-_RUN: Final = "inbox__"
+_RUN: Final = "inbox-"
 _GONE: Final = frozenset({"NoSuchKey", "404", "PreconditionFailed", "412"})
-_MAX_NAME_LENGTH: Final = 60
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +64,9 @@ class InboxFile:
     @property
     def run_id(self) -> str:
         """The id of the one run that imports this version, whoever starts it and however often."""
-        legible = re.sub(r"[^0-9A-Za-z]+", "-", self.key.rpartition("/")[2]).strip("-")[:_MAX_NAME_LENGTH]
-        return f"{_RUN}{self.version_id}__{legible}"
+        legible = re.sub(r"[^0-9A-Za-z]+", "-", self.key.rpartition("/")[2])
+        version = self.version_id.replace("_", "-")
+        return f"{_RUN}{version}-{legible.lstrip('-')}"[:MAX_RUN_NAME].rstrip("-")
 
     def as_dict(self) -> dict[str, str]:
         """The file as a JSON object."""

@@ -137,7 +137,7 @@ def test_the_task_to_clear_is_the_one_that_helps(error, task):
 
 def test_a_cleared_task_continues_what_ended_badly(await_):
     """Cleared alone, too: it awaits another execution of its run."""
-    assert await_(States("ABORTED", "RUNNING", "SUCCEEDED"), cleared=True) == f"{ARN}-2"
+    assert await_(States("ABORTED", "RUNNING", "SUCCEEDED"), cleared=True) == f"{ARN}_2"
     assert await_(States("RUNNING", "SUCCEEDED"), cleared=True) == ARN
 
 

@@ -63,7 +63,7 @@ class Run:
         self.rest, self.aws = cluster.rest, aws
         data = [{"useremail": address} for address in self.addresses]
         self.run_id = self.rest.trigger(DAG, {"data": data, "adminemail": self.admin})
-        self.folder = RunFolder(resources.s3, resources.bucket, run_name(DAG, self.run_id))
+        self.folder = RunFolder(resources.s3, resources.bucket, run_name(self.run_id))
 
     def wait(self, seconds: float = 420) -> str:
         """Give the run's final state."""

@@ -17,7 +17,8 @@ from cognito_import.engine.children import begin_batch, store_batch
 from cognito_import.engine.claims import Claim
 from cognito_import.engine.next_step import from_json
 from cognito_import.engine.pacing import Pacer
-from cognito_import.engine.rounds import MAX_IDLE_SECONDS, settle
+from cognito_import.engine.patience import MAX_IDLE_SECONDS
+from cognito_import.engine.rounds import settle
 from cognito_import.engine.user_pool import UserPool
 from cognito_import.errors import CallsStoppedError
 from cognito_import.ingest import ingest_request

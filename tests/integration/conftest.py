@@ -90,7 +90,7 @@ class Run:
     @property
     def folder(self) -> RunFolder:
         resources = self.sandbox.resources
-        return RunFolder(resources.s3, resources.bucket, run_name(DAG, self.run_id))
+        return RunFolder(resources.s3, resources.bucket, run_name(self.run_id))
 
     def wait(self, seconds: float = 420) -> str:
         """Give the run's final state."""

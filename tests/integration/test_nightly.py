@@ -80,7 +80,7 @@ def filed(name):
 
 def wait_for_outcomes(sandbox, run_id, count, seconds=300):
     """Wait until the run has so many outcomes."""
-    folder = RunFolder(sandbox.resources.s3, sandbox.resources.bucket, run_name(DAG, run_id))
+    folder = RunFolder(sandbox.resources.s3, sandbox.resources.bucket, run_name(run_id))
 
     def found():
         return len(folder.progress().outcomes) if folder.manifest() else 0
@@ -96,7 +96,7 @@ def run_of(rest, name, before=frozenset(), seconds=120):
 def runs_of(rest):
     """The ids of the import runs that came from the inbox."""
     listed = rest.pages(f"dags/{DAG}/dagRuns", "dag_runs")
-    return {run["dag_run_id"] for run in listed if "inbox__" in run["dag_run_id"]}
+    return {run["dag_run_id"] for run in listed if "inbox-" in run["dag_run_id"]}
 
 
 def test_an_empty_inbox_ends_quietly(sandbox, stored):
@@ -162,7 +162,7 @@ def test_a_deletion_comes_last_and_waits(sandbox, resources, put, stored, empty,
         *("processed/leavers/all.csv", "processed/joiners.csv", "processed/earlier.csv"),
     }
     assert set(resources.users()) & {*users, new, gone} == {new, again}
-    folder = RunFolder(sandbox.resources.s3, sandbox.resources.bucket, run_name(DAG, deletion))
+    folder = RunFolder(sandbox.resources.s3, sandbox.resources.bucket, run_name(deletion))
     (left,) = [outcome for outcome in folder.progress().outcomes.values() if outcome.code]
     assert (left.useremail, left.code) == (again, "ImportedSince")
     assert "joiners" in left.message

@@ -64,7 +64,7 @@ def test_an_aborted_execution_is_reported_and_continued(start, addresses, execut
     # Of the batches that were aborted all users are looked up again, and joined to their groups, which changes nothing.
     truth(rows, users, called_twice=200)
     assert {row["status"] for row in rows} == {"succeeded"}
-    assert [one["name"] for one in executions(run)] == [run.folder.run, f"{run.folder.run}-2"]
+    assert [one["name"] for one in executions(run)] == [run.folder.run, f"{run.folder.run}_2"]
 
 
 @pytest.mark.slow

@@ -105,7 +105,7 @@ def test_direct_execution_waits_for_mapped_tasks_at_its_users(machine: Any, aws:
         working = [threads.submit(work, batch) for batch in batches]
         assert there.wait(60)
         arn = machine.start({"data": [*shared, *alone], "adminemail": ADMIN})
-        direct = RunFolder(machine.s3, folder.bucket, run_name(arn.split(":")[-2], arn.split(":")[-1]))
+        direct = RunFolder(machine.s3, folder.bucket, run_name(arn.split(":")[-1], arn.split(":")[-2]))
         until_waiting(machine, arn)
         assert direct.progress().outcomes == {}
         go_on.set()
@@ -280,7 +280,7 @@ def test_run_has_one_execution_until_it_ends_badly(unlocked: Any) -> None:
     machine.states.stop_execution(executionArn=first, error="Test", cause="Enough.")
     assert "ended as ABORTED: Test: Enough." in executions.failure(machine.states, first)
     second = executions.start(machine.states, arn, run)
-    assert second == f"{first}-2"
+    assert second == f"{first}_2"
     assert executions.stop_all(machine.states, arn, run, "The run has ended.") == [second]
     assert executions.stop_all(machine.states, arn, run, "The run has ended.") == []
     assert executions.stop_all(machine.states, arn, "no-such-run", "The run has ended.") == []

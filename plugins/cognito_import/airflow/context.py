@@ -68,7 +68,7 @@ def open_run() -> tuple[Settings, Aws, RunFolder]:
     dag_run = get_current_context()["dag_run"]
     settings = load_settings()
     aws = Aws(settings)
-    return settings, aws, RunFolder(aws.s3, settings.report_bucket, run_name(dag_run.dag_id, dag_run.run_id))
+    return settings, aws, RunFolder(aws.s3, settings.report_bucket, run_name(dag_run.run_id, dag_run.dag_id))
 
 
 def run_page() -> str:

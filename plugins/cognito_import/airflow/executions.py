@@ -58,7 +58,7 @@ class RunHook(StepFunctionHook):
 class StartExecution(StepFunctionStartExecutionOperator):
     """Starts the execution of the DAG run that it stands in, under the run's name.
 
-    A retry finds its own execution, and a cleared task continues one that ended badly by another, `{run}-2` and so on. The
+    A retry finds its own execution, and a cleared task continues one that ended badly by another, `{run}_2` and so on. The
     execution calls nobody before the sensor behind this task holds the pool's slots, so this task takes none.
     """
 

@@ -105,7 +105,7 @@ def archive_if_ended(file: dict[str, str]) -> PokeReturnValue:
         return PokeReturnValue(is_done=False)
     settings = load_settings()
     s3 = Aws(settings).s3
-    folder = RunFolder(s3, settings.report_bucket, run_name(DAG, found.run_id))
+    folder = RunFolder(s3, settings.report_bucket, run_name(found.run_id))
     reason = failure_reason(folder, state)
     if reason is not None:
         reason = f"{reason}\n\nRun: {found.run_id}"

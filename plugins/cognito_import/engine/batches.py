@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -44,13 +43,13 @@ def run_batch(  # noqa: PLR0913 - the last two are for the state machine's funct
     pool: UserPool,
     *,
     wanted: Wanted = lambda *_: True,
-    until: float = math.inf,
+    halted: Callable[[], bool] = lambda: False,
     alone: Callable[[], bool] = lambda: True,
     sleep: Callable[[float], None] = time.sleep,
 ) -> BatchResult:
     """Process the users of `batch` who have no outcome yet, those that are `wanted`.
 
-    No user is begun after the moment `until` of time.monotonic(), or unless the other engine leaves this one `alone`. A
+    No user is begun once `halted` says so, or unless the other engine leaves this one `alone`. A
     user whom the service fails to the last attempt is left for later while it serves others, and so is one whom another
     run may be calling for. Raises CallsStoppedError for an error that every further user would meet too, if the run's
     first users all failed alike (see `breaker`), and at the end if any user was left; LeaseLostError when another worker
@@ -66,7 +65,7 @@ def run_batch(  # noqa: PLR0913 - the last two are for the state machine's funct
     if len(left) < len(rows):
         log.info("Batch %d: %d of %d users are left.", batch.number, len(left), len(rows))
     try:
-        worker.work(worker.claim(left, alone), progress, pool, until)
+        worker.work(worker.claim(left, alone), progress, pool, halted)
         worker.close()
     except CallsStoppedError as stop:
         worker.close(stopped=str(stop))

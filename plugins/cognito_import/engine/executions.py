@@ -32,7 +32,7 @@ def start(sfn: SFNClient, state_machine_arn: str, run: str) -> str:
     """Start the execution of `run`, or find the one that is there, and return its ARN.
 
     The first one has the run's name, so a start that is repeated finds it. One that ended badly is continued by a new
-    one, `{run}-2` and so on, which works on the same run folder and calls for no finished user again. Raises
+    one, `{run}_2` and so on, which works on the same run folder and calls for no finished user again. Raises
     ExecutionError.
     """
     for arn in _arns(state_machine_arn, run):
@@ -85,7 +85,7 @@ def stop_all(sfn: SFNClient, state_machine_arn: str, run: str, cause: str) -> li
 def _arns(state_machine_arn: str, run: str) -> Iterator[str]:
     first = f"{state_machine_arn.replace(':stateMachine:', ':execution:', 1)}:{run}"
     yield first
-    yield from (f"{first}-{number}" for number in count(2))
+    yield from (f"{first}_{number}" for number in count(2))
 
 
 def _status(sfn: SFNClient, arn: str) -> str | None:

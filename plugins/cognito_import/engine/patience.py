@@ -1,4 +1,4 @@
-"""Wait for S3 as long as a worker may."""
+"""How long to wait: a worker for S3, and a run for a service that fails everybody."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from cognito_import.errors import RunFolderError
 
 MAX_S3_WAIT_SECONDS: Final = 600.0
 """Seconds for which a worker waits, without calling for anybody, until S3 takes what it has to store."""
+
+MAX_IDLE_SECONDS: Final = 3_600
+"""For how long a run waits for a service that fails everybody, from the last user that was finished."""
+MIN_WAIT_SECONDS: Final = 15
+MAX_WAIT_SECONDS: Final = 300
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -34,3 +39,8 @@ class Patience:
             reraise=True,
         )
         return attempts(step)
+
+
+def wait_seconds(idle_seconds: int) -> int:
+    """Return how long a run waits before it tries again: the longer, the longer nobody was finished."""
+    return min(MAX_WAIT_SECONDS, max(MIN_WAIT_SECONDS, idle_seconds))

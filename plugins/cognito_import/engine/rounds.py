@@ -9,40 +9,30 @@ from __future__ import annotations
 import logging
 import math
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 from cognito_import.engine import breaker, claims
-from cognito_import.engine.batches import run_batch
 from cognito_import.engine.children import weight
 from cognito_import.engine.next_step import Next
-from cognito_import.engine.pacing import Pacer
+from cognito_import.engine.patience import MAX_IDLE_SECONDS, MAX_WAIT_SECONDS, wait_seconds
 from cognito_import.engine.plan import MAX_BATCH_BYTES
-from cognito_import.engine.shared_rate import SharedRate
-from cognito_import.engine.user_pool import UserPool
+from cognito_import.engine.threads import run_batches
 from cognito_import.errors import CallsStoppedError, LeaseLostError
 from cognito_import.run.checkpoints import Progress
 from cognito_import.run.seal import seal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
 
     from cognito_import.request.model import UserRow
     from cognito_import.run.folder import RunFolder
-    from cognito_import.run.manifest import Batch
     from cognito_import.settings import Settings
 
 JSON = dict[str, Any]
 
 MAX_ROUNDS: Final = 40
 """Rounds of one execution; its history then stays below 1,000 events."""
-MAX_IDLE_SECONDS: Final = 3_600
-"""For how long a run waits for a service that fails everybody, from the last user that was finished."""
-_MIN_WAIT_SECONDS, _MAX_WAIT_SECONDS = 15, 300
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +85,7 @@ def settle(
     survey = _Survey.of(folder, settings)
     if survey.busy_seconds > 0:
         log.info("Waiting until an earlier child of the run has surely ended.")
-        return replace(before, step="wait", seconds=min(_MAX_WAIT_SECONDS, math.ceil(survey.busy_seconds)))
+        return replace(before, step="wait", seconds=min(MAX_WAIT_SECONDS, math.ceil(survey.busy_seconds)))
     elsewhere = claims.contested(folder, survey.left)
     if elsewhere:
         # Mapped tasks that begin find this execution's turn and wait, so only those under way have to end.
@@ -139,10 +129,10 @@ def _next(folder: RunFolder, told: Next, survey: _Survey, failure: tuple[str, bo
 
 
 def _waiting(told: Next, detail: str) -> Next:
-    """Wait the longer, the longer nobody was finished; report if that lasts."""
+    """Wait; report if nobody was finished for too long."""
     if told.idle_seconds >= MAX_IDLE_SECONDS:
         return replace(told, step="report", kind="unfinished", detail=detail)
-    wait = min(_MAX_WAIT_SECONDS, max(_MIN_WAIT_SECONDS, told.idle_seconds))
+    wait = wait_seconds(told.idle_seconds)
     return replace(told, step="wait", seconds=wait, idle_seconds=told.idle_seconds + wait, waited=True)
 
 
@@ -155,29 +145,10 @@ def _settle_batches(
 ) -> CallsStoppedError | None:
     """Have the core's worker process the users to settle, as many at a time as there are slots. Returns what stopped it."""
     manifest = folder.required_manifest()
-    pacers: SimpleQueue[Pacer] = SimpleQueue()
-    for _ in range(settings.slots):
-        pacers.put(Pacer(settings.pacing_seconds, shared=SharedRate(folder.s3, folder.bucket)))
-    stops: list[CallsStoppedError] = []
 
     def wanted(row: UserRow, progress: Progress) -> bool:
         return _is_for_worker(row, progress, settings, manifest.jobtype)
 
-    def work(batch: Batch) -> None:
-        if stops or time.monotonic() > until:
-            return
-        pacer = pacers.get()
-        try:
-            pool = UserPool(client, manifest.applied_to(settings), pacer, jobtype=manifest.jobtype)
-            run_batch(folder, batch, pool, wanted=wanted, until=until)
-        except CallsStoppedError as stop:
-            stops.append(stop)
-        except LeaseLostError:
-            log.warning("Batch %d was taken over by another worker.", batch.number)
-        finally:
-            pacers.put(pacer)
-
-    batches: Iterable[Batch] = (manifest.batches[number - 1] for number in sorted(survey.to_settle))
-    with ThreadPoolExecutor(settings.slots) as pool:
-        list(pool.map(work, batches))
-    return next((stop for stop in stops if not stop.temporary), stops[0] if stops else None)
+    batches = [manifest.batches[number - 1] for number in sorted(survey.to_settle)]
+    stop = run_batches(folder, settings, client, batches, wanted=wanted, halted=lambda: time.monotonic() > until)
+    return None if isinstance(stop, LeaseLostError) else stop

@@ -28,18 +28,20 @@ JOBS: Final[dict[str, type[Job]]] = {"import": Creation, "delete": Deletion}
 class UserPool:
     """One user pool, called at a slot's pace. `jobtype` is the run's: what `process` does."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last is for tests
         self,
         client: CognitoIdentityProviderClient,
         settings: Settings,
         pacer: Pacer,
         *,
         jobtype: str = "import",
+        told: Callable[[Outcome], None] = lambda _: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Take a client configured by `aws.COGNITO`, and for tests a sleep in seconds."""
+        """Take a client configured by `aws.COGNITO`, who is `told` of each outcome, and for tests a sleep in seconds."""
         self.settings = settings
         self.pacer = pacer
+        self._told = told
         self._job = JOBS[jobtype](Calls(client, settings.user_pool_id, pacer, sleep=sleep), settings)
 
     def max_seconds(self, row: UserRow) -> float:
@@ -48,4 +50,6 @@ class UserPool:
 
     def process(self, row: UserRow, resume: ResumeState) -> Outcome:
         """Do the run's job for one user: see `Job.process`."""
-        return self._job.process(row, resume)
+        outcome = self._job.process(row, resume)
+        self._told(outcome)
+        return outcome

@@ -138,14 +138,14 @@ class Worker:
     def _overlap(self) -> CallsStoppedError:
         return CallsStoppedError(claims.CODE, claims.reason(len(self._contested)), temporary=True)
 
-    def work(self, rows: list[UserRow], progress: Progress, pool: UserPool, until: float) -> None:
+    def work(self, rows: list[UserRow], progress: Progress, pool: UserPool, halted: Callable[[], bool]) -> None:
         """Process the rows one after another, storing after each."""
         told = time.monotonic()
         precedence = Precedence(self._folder, rows)
         faults, left = 0, self._overlap() if self._contested else None
         watch = self._retrying(lambda: Watch(self._folder, progress.outcomes.values()))
         for row, following in zip_longest(rows, rows[1:]):
-            if time.monotonic() > until:
+            if halted():
                 self._leave(row, None)  # named as the next, and not begun
                 break
             if row is rows[0]:

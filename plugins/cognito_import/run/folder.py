@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 _ROOT: Final = "runs/"
 LOCK, CALLING, IMPORTED, PACE = (f"{_ROOT}{name}" for name in ("lock", "calling/", "imported/", "pace"))
-"""No run's name is one of these: each ends in a hash."""
+"""No run's name is one of these: each has a hyphen in it."""
 _ADMIN: Final = "adminemail"
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 from array import array
 from dataclasses import field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from pydantic.dataclasses import dataclass
@@ -18,14 +19,28 @@ from cognito_import.settings import Engine, ExistingUsers, JobType, Settings
 if TYPE_CHECKING:
     from cognito_import.request.model import UserRow
 
+DAG: Final = "cognito_import"
+"""The DAG whose runs a name without more is looked for among."""
+MAX_RUN_NAME: Final = 57
+"""Characters. An execution's name has room for a number behind it."""
 _MAX_NAME_LENGTH: Final = 48
+_NAME: Final = re.compile(r"[0-9A-Za-z]+(-[0-9A-Za-z]+)+")
 
 
-def run_name(dag_id: str, run_id: str) -> str:
-    """A short name for a run that S3 keys, file names and execution names all take; the same for the same run.
+def new_run_name(now: datetime, kind: str = "run") -> str:
+    """Return a name that no other run has, with the moment in UTC."""
+    return f"{kind}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
-    The run's id is shortened to what is legible, and eight digits of a hash keep two runs apart.
+
+def run_name(run_id: str, dag_id: str = DAG) -> str:
+    """Return the one name of a run, which S3 keys, file names and execution names all take; the same for the same run.
+
+    An id of letters and digits with hyphens between them is the name. So a name names its run wherever it is given. Any other
+    id, such as `manual__2026-11-24T10:00:00+00:00`, is shortened to what is legible, and eight digits of a hash keep two
+    runs apart.
     """
+    if len(run_id) <= MAX_RUN_NAME and _NAME.fullmatch(run_id):
+        return run_id
     digest = hashlib.sha256(f"{dag_id}\0{run_id}".encode()).hexdigest()[:8]
     legible = re.sub(r"[^0-9A-Za-z]+", "-", run_id).strip("-")[:_MAX_NAME_LENGTH].rstrip("-")
     return f"{legible}-{digest}"

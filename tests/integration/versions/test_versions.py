@@ -120,5 +120,5 @@ def test_an_import_by_either_engine_a_deletion_and_a_night(
     assert task["try_number"] == 1
     assert "Rescheduling task" in rest.log(NIGHTLY, night, "file.import_file", map_index=0)
     run_id = rest.xcom(NIGHTLY, night, "file.import_file", "trigger_run_id", 0)
-    manifest = RunFolder(resources.s3, resources.bucket, run_name(DAG, run_id)).manifest()
+    manifest = RunFolder(resources.s3, resources.bucket, run_name(run_id)).manifest()
     assert manifest.users == len(tonight)
