@@ -84,7 +84,7 @@ def _deliver(folder: RunFolder, what: str, detail: str) -> JSON:
         credentials_expire_at=None,  # a user's key has none, and a function's session does not tell its own; the mail says so
         now=datetime.now(UTC),
         note=note,
-        in_airflow=False,
+        way="execution",
         signer=environment.link_signer(),
     )
     return asdict(delivery)

@@ -129,16 +129,17 @@ def test_a_user_who_lacks_its_group_is_no_failure_of_its_own(resources, settings
         raise_if_incomplete(delivery)
 
 
-@pytest.mark.parametrize("in_airflow", [True, False], ids=["airflow", "execution"])
-def test_csv_and_mail_say_alike_how_to_go_on(resources, settings, folder, mails, in_airflow):
+@pytest.mark.parametrize("way", ["airflow", "execution", "command_line"])
+def test_csv_and_mail_say_alike_how_to_go_on(resources, settings, folder, mails, way):
     """Whoever reads one of them is not sent elsewhere by the other; an execution is continued by another."""
     finish(folder, but={7})
-    report(resources, settings, folder, in_airflow=in_airflow)
+    report(resources, settings, folder, way=way)
     (mail,) = mails()
     (left,) = (row for row in rows_of(fetch(link_in(mail))) if row["code"] == "NotAttempted")
     for text in (left["message"], mail["BodyText"]):
-        assert ('{"run": "run-1"}' in text) is not in_airflow
-        assert ("失敗したタスクを" in text) is in_airflow
+        assert ('{"run": "run-1"}' in text) is (way == "execution")
+        assert ("失敗したタスクを" in text) is (way == "airflow")
+        assert ("python -m cognito_import run --name run-1" in text) is (way == "command_line")
 
 
 def test_who_signs_the_link_may_be_somebody_else(resources, settings, folder, mails):

@@ -22,6 +22,7 @@ from cognito_import import aws
 from cognito_import.errors import PreflightError, ReportError
 from cognito_import.report import mail
 from cognito_import.report.link import Link
+from cognito_import.report.reasons import Way
 from cognito_import.report.results import Reason, Summary
 
 NOW = datetime(2026, 11, 22, 8, 5, 59, tzinfo=UTC)
@@ -264,8 +265,9 @@ def test_failed_rows_come_with_what_to_do(locale: str, jobtype: str) -> None:
         message = composed(summary, locale=locale, jobtype=jobtype, again=AGAIN)
         assert not any(AGAIN in part for part in parts(message))
         assert {"ja": "必要な対応", "en": "What to do"}[locale] in message.text
-    direct = composed(FAILURES, locale=locale, jobtype=jobtype, again=AGAIN, in_airflow=False)
+    direct = composed(FAILURES, locale=locale, jobtype=jobtype, again=AGAIN, way="execution")
     assert {"ja": "ステートマシンを開始", "en": "start the state machine"}[locale] in direct.text
+    assert "--request -" in composed(FAILURES, locale=locale, jobtype=jobtype, again=AGAIN, way="command_line").text
 
 
 @LOCALES
@@ -288,10 +290,20 @@ def test_engine_note_is_told_when_there_is_one(locale: str) -> None:
 
 @LOCALES
 @JOBS
-def test_a_direct_execution_is_continued_in_its_own_way(locale: str, jobtype: str) -> None:
-    """Without Airflow there is no task to clear: the state machine is started with the run's name."""
-    for text in parts(composed(STOPPED, locale=locale, jobtype=jobtype, run="run-7", in_airflow=False)):
-        assert text.count('{"run": "run-7"}') == 2  # to finish the users, and to get the link anew
+@pytest.mark.parametrize(
+    ("way", "goes_on", "reports"),
+    [
+        ("execution", '{"run": "run-7"}', '{"run": "run-7"}'),
+        ("command_line", "cognito_import run --name run-7", "cognito_import report run-7"),
+    ],
+)
+def test_a_run_without_airflow_is_continued_in_its_own_way(
+    locale: str, jobtype: str, way: Way, goes_on, reports
+) -> None:
+    """There is no task to clear: the state machine or a command is started with the run's name."""
+    for text in parts(composed(STOPPED, locale=locale, jobtype=jobtype, run="run-7", way=way)):
+        assert text.count(goes_on) + text.count(reports) >= 2  # to finish the users, and to get the link anew
+        assert reports in text
         assert "Airflow でこの実行" not in text
         assert "in Airflow" not in text
 

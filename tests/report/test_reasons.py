@@ -79,7 +79,7 @@ def test_a_deletion_that_nobody_approved_says_so_and_how_to_ask_again(answer):
 
 
 @LOCALES
-@pytest.mark.parametrize("in_airflow", [True, False], ids=["airflow", "execution"])
+@pytest.mark.parametrize("way", ["airflow", "execution", "command_line"])
 @pytest.mark.parametrize(
     ("code", "message"),
     [
@@ -91,14 +91,13 @@ def test_a_deletion_that_nobody_approved_says_so_and_how_to_ask_again(answer):
     ],
     ids=["unsettled", "ended", "stopped", "unfinished", "elsewhere"],
 )
-def test_who_is_left_is_never_told_to_be_imported_again(locale, in_airflow, code, message):
+def test_who_is_left_is_never_told_to_be_imported_again(locale, way, code, message):
     """A new import would leave an unsettled user without its group: the run itself goes on, and how depends on its engine."""
-    told = Reasons(locale, "run-1-abc", in_airflow=in_airflow).message(code, message)
+    told = Reasons(locale, "run-1-abc", way=way).message(code, message)
     assert not re.search(r"[Ii]mport the address|again|インポート|もう一度", told)
-    if in_airflow:
-        assert {"ja": "失敗したタスクを「下流」を含めて消去", "en": "clear the run's failed tasks"}[locale] in told
-    else:
-        assert '{"run": "run-1-abc"}' in told
+    airflow = {"ja": "失敗したタスクを「下流」を含めて消去", "en": "clear the run's failed tasks"}[locale]
+    command = "python -m cognito_import run --name run-1-abc"
+    assert {"airflow": airflow, "execution": '{"run": "run-1-abc"}', "command_line": command}[way] in told
     if "Access" in message:
         assert "AccessDeniedException: User x is not authorized." in told
         assert ("権限が不足しています" in told) is (locale == "ja")
@@ -146,7 +145,7 @@ def test_both_languages_have_the_same_texts():
 
 
 TASKS = re.compile(
-    r"read_request|approve|\breport\b(?= in| を)|<continue>|failed tasks|失敗したタスク|Downstream|「下流」"
+    r"read_request|\bapprove\b|\breport\b(?= in| を)|<continue>|failed tasks|失敗したタスク|Downstream|「下流」"
 )
 SAME = {"失敗したタスク": "failed tasks", "「下流」": "Downstream"}
 

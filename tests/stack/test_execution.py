@@ -147,7 +147,7 @@ def test_error_of_all_users_stops_the_calls_and_is_reported(machine: Any, aws: L
     aws.clear_faults()
     # Once the cause is fixed, an execution as the CSV advises in either language finishes all of them and creates nobody twice.
     advised = {
-        re.search(r"\{.*?\}", Reasons(locale, run, in_airflow=False).told(row).message)[0]  # type: ignore[index]
+        re.search(r"\{.*?\}", Reasons(locale, run, way="execution").told(row).message)[0]  # type: ignore[index]
         for locale in ("en", "ja")
         for row in told
     }

@@ -15,7 +15,7 @@ from cognito_import.engine.batches import fence
 from cognito_import.errors import IncompleteRunError, ReportError, RequestError
 from cognito_import.report import link, mail, mail_claim, results
 from cognito_import.report.again import request_again
-from cognito_import.report.reasons import Reasons
+from cognito_import.report.reasons import Reasons, Way
 from cognito_import.report.rows import all_outcomes, unfinished_batches
 from cognito_import.request.model import administrator
 from cognito_import.run import approval
@@ -79,16 +79,17 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
     credentials_expire_at: datetime | None,
     now: datetime,
     note: str = "",
-    in_airflow: bool = True,
+    way: Way = "airflow",
     signer: S3Client | None = None,
     page: str = "",
+    anew: bool = False,
 ) -> Delivery:
     """Write the CSV, store and sign it, and mail the link.
 
     A run whose outcomes have been reported is not reported twice: running this again mails only what is new, other
     outcomes, a link in place of one that has ended or may have (with its key, too), or the report to a corrected address. `now`
-    has a time zone; `note` says what befell the engine. `in_airflow` is False for an execution that Airflow did not
-    start, which is continued in another way. `page` is the run's address in Airflow, if that
+    has a time zone; `note` says what befell the engine. `way` says how the run is continued. With `anew` a
+    new link is mailed in any case. `page` is the run's address in Airflow, if that
     is known. `signer` signs the link in place of `s3`; `credentials_expire_at` is then when
     its credentials end. Raises ReportError and RunFolderError; touches no user.
     """
@@ -102,15 +103,15 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
         fence(folder, unfinished)
         progress = folder.progress()
     blocked = denial.reason(settings.time_zone) if denial else (folder.read_rejection() or {}).get("reason")
-    reasons = Reasons(settings.locale, folder.run, in_airflow=in_airflow)
+    reasons = Reasons(settings.locale, folder.run, way=way)
     digest, outcomes = hashlib.sha256(manifest.adminemail.encode()), []
     digest.update(link.lasting_key(signer or s3, folder.bucket).encode())
     for outcome in all_outcomes(folder, manifest, blocked, progress):
         digest.update(repr(outcome).encode())  # before it is told, so that another locale is nothing new
         outcomes.append(reasons.told(outcome))
-    if delivery := _delivered(folder, digest.hexdigest(), now):
+    if not anew and (delivery := _delivered(folder, digest.hexdigest(), now)):
         return delivery
-    correctly = _how_to_correct(folder, in_airflow=in_airflow)
+    correctly = _how_to_correct(folder, way)
     try:
         to = administrator(manifest.adminemail, settings)
     except RequestError as error:
@@ -141,13 +142,13 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
         run=folder.run,
         engine_note=note,
         denial=denial.answer if denial else "",
-        in_airflow=in_airflow,
+        way=way,
         again=request_again(manifest, outcomes, signed.location, to),
         page=page,
         invited=manifest.invite if manifest.jobtype == "import" else None,
     )
     with mail_claim.claimed(folder):
-        if delivery := _delivered(folder, digest.hexdigest(), now):
+        if not anew and (delivery := _delivered(folder, digest.hexdigest(), now)):
             return delivery
         try:
             message_id = mail.send(ses, composed, settings.mail_from, to)
@@ -178,10 +179,12 @@ def _delivered(folder: RunFolder, digest: str, now: datetime) -> Delivery | None
     return None
 
 
-def _how_to_correct(folder: RunFolder, *, in_airflow: bool) -> str:
-    if in_airflow:
+def _how_to_correct(folder: RunFolder, way: Way) -> str:
+    if way == "airflow":
         place = f"s3://{folder.bucket}/{folder.prefix}adminemail"
         return f"Store the right one, a text of nothing else, as {place}, then clear 'report'."
+    if way == "command_line":
+        return f"Run 'python -m cognito_import report {folder.run} --admin ADDRESS'."
     return f'Start an execution with {{"run": "{folder.run}", "adminemail": "…"}}.'
 
 

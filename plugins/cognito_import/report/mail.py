@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cognito_import import aws
 from cognito_import.errors import ReportError
-from cognito_import.report.reasons import Reasons, lines, translated
+from cognito_import.report.reasons import Reasons, Way, lines, translated
 from cognito_import.report.rendering import Mail, one_line, render, templates
 from cognito_import.values import aware, is_mail_address
 
@@ -58,7 +58,7 @@ def compose(  # noqa: PLR0913 - what a mail depends on
     again: str = "",
     page: str = "",
     invited: bool | None = None,
-    in_airflow: bool = True,
+    way: Way = "airflow",
     test_prefix: str = "",
 ) -> Mail:
     """Tell the administrator what ran and what became of the users, with the link and its true end.
@@ -68,13 +68,13 @@ def compose(  # noqa: PLR0913 - what a mail depends on
     who were created, None where nobody is created.
     `again` is the request that runs the failed rows again, as JSON in one line.
     `denial` is the answer to a deletion that was not approved (see `approval`), else empty.
-    `in_airflow` is False for an execution that Airflow did not start, which is continued in another way.
+    `way` says how the run is continued.
     `engine_note` says what befell the engine ("batch 3: worker killed"). `test_prefix` goes before the
     subject, so that a test's mail is not taken for a real one. A run with users left says so in the subject
     and at the top.
     """
     zone = ZoneInfo(time_zone)
-    reasons = Reasons(locale, one_line(run), in_airflow=in_airflow)
+    reasons = Reasons(locale, one_line(run), way=way)
     values = {
         "summary": summary,
         "reasons": [
@@ -82,7 +82,7 @@ def compose(  # noqa: PLR0913 - what a mail depends on
             for reason in summary.reasons
         ],
         "to_continue": reasons.to_continue,
-        "in_airflow": in_airflow,
+        "way": way,
         "link": link,
         "jobtype": jobtype,
         "run": one_line(run),

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from cognito_import.engine import claims
 from cognito_import.engine.breaker import GO_ON
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from cognito_import.outcomes import Outcome
 
+Way = Literal["airflow", "execution", "command_line"]
+"""Who runs an import: Airflow, an execution of the state machine that an application started, or a terminal."""
+
 _PLACE: Final = re.compile(r"<(\w+)>")
 _NOT_APPROVED: Final = re.compile(r"The deletion was (?:rejected|not approved)|Nobody approved the deletion")
 _CODE_FIRST: Final = re.compile(r"(\w+): .*", re.DOTALL)
@@ -31,17 +34,17 @@ _CODE_FIRST: Final = re.compile(r"(\w+): .*", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Reasons:
-    """The reasons of one run, told in `locale`; `in_airflow` is False for an execution that Airflow did not start."""
+    """The reasons of one run, told in `locale`; `way` is how the run is continued."""
 
     locale: str
     run: str
-    in_airflow: bool = True
+    way: Way = "airflow"
 
     @property
     def to_continue(self) -> str:
         """What a person does so that the run finishes the users who are left, a part of a sentence."""
         ways: dict[str, str] = _texts(self.locale)["continue"]
-        return _filled(ways["airflow" if self.in_airflow else "execution"], {"run": self.run})
+        return _filled(ways[self.way], {"run": self.run})
 
     def told(self, outcome: Outcome) -> Outcome:
         """Return the outcome with its message in the locale, and what to do about a user who is left."""
