@@ -61,7 +61,9 @@ def ingest_request(  # noqa: PLR0913 - what a run is made of
     if before is not None and _same(before.stored, digest, folder).begun:
         return folder.required_manifest()
     settings = replace(settings, invite=request.invite)
-    weigh = partial(weight, settings=settings, jobtype=request.jobtype) if request.engine == "step_functions" else None
+    # No state ever holds the users of a dry run.
+    in_states = request.engine == "step_functions" and not request.dry_run
+    weigh = partial(weight, settings=settings, jobtype=request.jobtype) if in_states else None
     allowed = settings.groups_allowed(request.source)
     with room_for("The request's users", RunFolderError, "read the request again"), tempfile.TemporaryFile() as cells:
         users = Users(request, s3, cells)
@@ -78,7 +80,7 @@ def ingest_request(  # noqa: PLR0913 - what a run is made of
         cells.seek(0)
         cells_name = folder.write_cells(cells)
     began = rows.written or datetime.now(UTC)
-    if request.jobtype == "import":  # before the manifest: whoever looks afterwards finds it
+    if request.jobtype == "import" and not request.dry_run:  # before the manifest: whoever looks afterwards finds it
         precedence.enter_import(folder, began)
     manifest = Manifest(
         jobtype=request.jobtype,
@@ -88,7 +90,7 @@ def ingest_request(  # noqa: PLR0913 - what a run is made of
         rejected_rows=rows.rejected_rows,
         began=began.isoformat(),
         groups=sorted(rows.groups),
-        batches=plan(rows, settings.slots, request.engine, sharing),
+        batches=plan(rows, settings.slots, request.engine, sharing, dry_run=request.dry_run),
         digest=digest,
         rows=rows.name,
         rows_etag=rows.etag,
@@ -99,7 +101,7 @@ def ingest_request(  # noqa: PLR0913 - what a run is made of
         user_pool_id=settings.user_pool_id,
         invite=settings.invite,
         invite_named=named,
-        approve=request.jobtype == "delete" and settings.approve_deletions and len(rows) > 0,
+        approve=request.jobtype == "delete" and settings.approve_deletions and len(rows) > 0 and not request.dry_run,
         begun=False,
         asked_by=asked_by,
         source_etag=users.etag,
@@ -107,6 +109,7 @@ def ingest_request(  # noqa: PLR0913 - what a run is made of
         content=rows.content.hexdigest(),
         existing_users=request.existing_users,
         create_groups=request.create_groups,
+        dry_run=request.dry_run,
     )
     if before is not None and manifest.tells_the_same(before.stored):
         return folder.required_manifest()  # what was planned and approved for it stays good

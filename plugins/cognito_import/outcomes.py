@@ -22,6 +22,12 @@ INTERRUPTED: Final = "Interrupted"
 EXISTED: Final = "Existed"
 """The code of a success: the user was in the user pool before, and has now what its row says."""
 
+WOULD: Final = "Would"
+WOULD_CREATE, WOULD_COMPLETE, WOULD_DELETE, UNCHANGED = (
+    f"{WOULD}{what}" for what in ("Create", "Complete", "Delete", "BeUnchanged")
+)
+"""The codes of a dry run's successes: what the run would do. UNCHANGED is the code of a user who is as the row says."""
+
 EXISTS_CODES: Final = frozenset({"UsernameExistsException", "AliasExistsException"})
 """The codes of a user who was in the user pool before; the report counts them apart."""
 
@@ -68,4 +74,9 @@ class Outcome(Record):
     @property
     def created(self) -> bool:
         """Whether this outcome of an import says that the run created the user."""
-        return self.status == SUCCEEDED and self.code != EXISTED
+        return self.status == SUCCEEDED and not self.code
+
+    @property
+    def foreseen(self) -> bool:
+        """Whether this is a success that a dry run foresees."""
+        return self.code.startswith(WOULD)

@@ -73,7 +73,9 @@ def check(  # noqa: PLR0913 - what readiness depends on
         lambda: _check_user_pool(manifest, settings, clients.cognito, rows, findings),
         lambda: _check_bucket(settings, clients.s3, findings),
         lambda: _check_mail(manifest, settings, clients, findings),
-        lambda: found.append(run_pace(clients.cognito, settings, JOBS[manifest.jobtype].categories)),
+        lambda: found.append(
+            run_pace(clients.cognito, settings, JOBS[manifest.jobtype].categories, dry_run=manifest.dry_run)
+        ),
         lambda: _check_link(manifest, settings, credentials_expire_at, findings),
         lambda: _check_slots(manifest, settings, pool_slots, findings),
     ]
@@ -87,7 +89,7 @@ def check(  # noqa: PLR0913 - what readiness depends on
         log.warning("%s", warning)
     findings.raise_if_any()
     if manifest.create_groups and manifest.jobtype == "import":  # now that nothing else keeps the run from beginning
-        create = partial(_get_or_create, clients.cognito)
+        create = partial(_get_or_create, clients.cognito, dry_run=manifest.dry_run)
         _ask_for_groups(manifest, create, "cognito-idp:GetGroup and CreateGroup", findings)
         findings.raise_if_any()
     if folder is not None:
@@ -164,11 +166,14 @@ def _ask_for_groups(manifest: Manifest, call: Callable[..., Any], allow: str, fi
         )
 
 
-def _get_or_create(cognito: CognitoIdentityProviderClient, **group: str) -> None:
-    """Create a group that the user pool does not have."""
+def _get_or_create(cognito: CognitoIdentityProviderClient, *, dry_run: bool, **group: str) -> None:
+    """Create a group that the user pool does not have; a `dry_run` only says so."""
     try:
         cognito.get_group(**group)
     except cognito.exceptions.ResourceNotFoundException:
+        if dry_run:
+            log.warning("The group %r does not exist; the run would create it.", group["GroupName"])
+            return
         with suppress(cognito.exceptions.GroupExistsException):  # another run was faster
             cognito.create_group(**group)  # type: ignore[arg-type]
             log.info("The group %r is created.", group["GroupName"])

@@ -44,6 +44,12 @@ def request_params() -> dict[str, Param]:
             description="Of an import: fail makes them failures; complete has them join the groups that they lack and gives them "
             "the attributes that the list names. Leave empty for the deployment's default.",
         ),
+        "dry_run": Param(
+            default=False,
+            type="boolean",
+            title="Dry run",
+            description="Nothing is changed: the report says what would become of each user.",
+        ),
         "invite": Param(
             None,
             type=["null", "boolean"],

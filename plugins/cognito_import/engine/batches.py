@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from cognito_import.engine import dry_run
 from cognito_import.engine.worker import Worker
 from cognito_import.errors import CallsStoppedError, LeaseLostError
-from cognito_import.outcomes import SUCCEEDED
+from cognito_import.outcomes import SUCCEEDED, Outcome
 from cognito_import.run.checkpoints import Progress
 
 if TYPE_CHECKING:
@@ -54,8 +55,10 @@ def run_batch(  # noqa: PLR0913 - the last two are for the state machine's funct
     run may be calling for. Raises CallsStoppedError for an error that every further user would meet too, if the run's
     first users all failed alike (see `breaker`), and at the end if any user was left; LeaseLostError when another worker
     has taken the batch over; RunFolderError when outcomes cannot be stored; and what `seal.seal` does if nobody may be
-    called for. Whatever ends it, the outcomes so far are stored.
+    called for. Whatever ends it, the outcomes so far are stored. Of a dry run the users are looked up, and nobody is changed.
     """
+    if folder.required_manifest().dry_run:
+        return _counted(batch, dry_run.look_up(folder, batch, pool, halted))
     rows = folder.rows(batch)
     longest = GRACE + max((pool.max_seconds(row) for row in rows), default=0.0)
     worker = Worker(folder, batch, longest, sleep)
@@ -73,7 +76,10 @@ def run_batch(  # noqa: PLR0913 - the last two are for the state machine's funct
     except LeaseLostError:
         worker.close()
         raise
-    outcomes = [*progress.outcomes.values(), *worker.checkpoint.outcomes]
+    return _counted(batch, [*progress.outcomes.values(), *worker.checkpoint.outcomes])
+
+
+def _counted(batch: Batch, outcomes: list[Outcome]) -> BatchResult:
     succeeded = sum(outcome.status == SUCCEEDED for outcome in outcomes)
     return BatchResult(batch.size, succeeded, batch.size - succeeded)
 

@@ -65,7 +65,7 @@ def begin_batch(folder: RunFolder, settings: Settings, number: int, round_number
     pause, first_pause = pauses(settings.pacing_seconds, min(1.0, rate.after(0.0)), number)
     users: list[JSON] = []
     until = 0
-    if not nobody and folder.stopped_round(round_number) is None:
+    if not nobody and not manifest.dry_run and folder.stopped_round(round_number) is None:
         progress = Progress()
         for checkpoint, _ in folder.checkpoints(number):
             progress.add(checkpoint)

@@ -6,10 +6,11 @@ that goes on behind a dead one names what the dead one had not changed yet.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from cognito_import.engine.calls import UserFailedError
-from cognito_import.outcomes import EXISTED
+from cognito_import.engine.jobs import Forecast
+from cognito_import.outcomes import EXISTED, UNCHANGED, WOULD_COMPLETE
 from cognito_import.settings import COMPLETE
 
 if TYPE_CHECKING:
@@ -38,21 +39,50 @@ def complete(calls: Calls, row: UserRow, reach: Reach, user: User) -> Outcome:
     username = str(user["Username"])
     reach.uncertain = True  # and without a name, which would say that we have created it
     try:
-        changes = [*_join(calls, row, username), *_update(calls, row, user)]
+        lacks = lacking(calls, row, user)
+        for group in lacks.groups:
+            calls.make("AdminAddUserToGroup", Username=username, GroupName=group)
+        if lacks.attributes:
+            given = [{"Name": name, "Value": value} for name, value in lacks.attributes.items()]
+            calls.make("AdminUpdateUserAttributes", Username=username, UserAttributes=given)
     except UserFailedError:
         reach.username = username
         raise
     reach.username = username
+    changes = lacks.told("joined", "updated")
     return reach.succeeded("; ".join(["Existed already", *changes]) + ".", EXISTED)
 
 
-def _join(calls: Calls, row: UserRow, username: str) -> list[str]:
-    """Have the user join the groups that it lacks; return what was changed."""
-    has = groups_of(calls, username) if row.groups else set()
-    missing = [group for group in row.groups if group not in has]
-    for group in missing:
-        calls.make("AdminAddUserToGroup", Username=username, GroupName=group)
-    return [f"joined {', '.join(missing)}"] if missing else []
+def foresee_completion(calls: Calls, row: UserRow, user: User) -> Forecast:
+    """Say what `complete` would change, by calls that only read."""
+    lacks = lacking(calls, row, user)
+    needed = [
+        *(["AdminListGroupsForUser"] if row.groups else []),
+        *(["AdminAddUserToGroup"] * len(lacks.groups)),
+        *(["AdminUpdateUserAttributes"] if lacks.attributes else []),
+    ]
+    changes = lacks.told("would join", "would update")
+    code = WOULD_COMPLETE if changes else UNCHANGED
+    message = "; ".join(["Exists already", *(changes or ["nothing would change"])]) + "."
+    return Forecast.of(row, code, message, ["AdminCreateUser", "AdminGetUser", *needed], str(user["Username"]))
+
+
+class Lacking(NamedTuple):
+    """What a row names and its user has not: groups in the row's order, and attributes."""
+
+    groups: list[str]
+    attributes: dict[str, str]
+
+    def told(self, join: str, update: str) -> list[str]:
+        """Return the changes as parts of a sentence."""
+        parts = ((join, self.groups), (update, self.attributes))
+        return [f"{verb} {', '.join(names)}" for verb, names in parts if names]
+
+
+def lacking(calls: Calls, row: UserRow, user: User) -> Lacking:
+    """Return what a user lacks, by calls that only read."""
+    has = groups_of(calls, str(user["Username"])) if row.groups else set()
+    return Lacking([group for group in row.groups if group not in has], differing(row, user))
 
 
 def groups_of(calls: Calls, username: str) -> set[str]:
@@ -71,13 +101,3 @@ def differing(row: UserRow, user: User) -> dict[str, str]:
     """Return the attributes that the row names and the user has not, or not so; an empty one is as good as none."""
     has = {attribute["Name"]: attribute.get("Value", "") for attribute in user.get("UserAttributes", ())}
     return {name: value for name, value in row.attributes.items() if has.get(name, "") != value}
-
-
-def _update(calls: Calls, row: UserRow, user: User) -> list[str]:
-    """Give the user the attributes that its row names; return what was changed."""
-    attributes = differing(row, user)
-    if not attributes:
-        return []
-    given = [{"Name": name, "Value": value} for name, value in attributes.items()]
-    calls.make("AdminUpdateUserAttributes", Username=user["Username"], UserAttributes=given)
-    return [f"updated {', '.join(attributes)}"]

@@ -6,19 +6,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from cognito_import.engine.calls import BACKOFF, UserFailedError
-from cognito_import.engine.completion import COMPLETION_CALLS, complete, completes
-from cognito_import.engine.jobs import Job
+from cognito_import.engine.completion import COMPLETION_CALLS, complete, completes, foresee_completion
+from cognito_import.engine.jobs import Forecast, Job
 from cognito_import.engine.pacing import Category
-from cognito_import.outcomes import EXISTS_CODES
+from cognito_import.outcomes import EXISTS_CODES, WOULD_CREATE, Outcome
 from cognito_import.settings import COMPLETE
 
 if TYPE_CHECKING:
     from cognito_import.engine.completion import User
     from cognito_import.engine.jobs import Reach
-    from cognito_import.outcomes import Outcome
     from cognito_import.request.model import UserRow
     from cognito_import.settings import Settings
 
+EXISTS: Final = "UsernameExistsException"
 CLOCK_SKEW: Final = timedelta(seconds=1)
 """By how much the clocks of S3 and Cognito may differ."""
 
@@ -84,6 +84,17 @@ class Creation(Job):
         if user["UserCreateDate"] < reach.since - CLOCK_SKEW or user["UserStatus"] != "FORCE_CHANGE_PASSWORD":
             return False
         return not reach.resume.made_elsewhere(row.useremail, str(user["Username"]))
+
+    def _foresee(self, row: UserRow) -> Forecast:
+        user = self._look_up(row)
+        if user is None:
+            joins = f" and join {', '.join(row.groups)}" if row.groups else ""
+            calls = ["AdminCreateUser", *["AdminAddUserToGroup"] * len(row.groups)]
+            return Forecast.of(row, WOULD_CREATE, f"Would be created{joins}.", calls)
+        if completes(EXISTS, self.settings.existing_users):
+            return foresee_completion(self.calls, row, user)
+        message, username = "A user with this address exists already.", str(user["Username"])
+        return Forecast(Outcome.failed(row.row, row.useremail, EXISTS, message, username), ("AdminCreateUser",))
 
     def calls_at_most(self, row: UserRow) -> int:
         """A user who exists may have to be looked up, and completed."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cognito_import.engine.calls import UserFailedError
-from cognito_import.engine.jobs import Job
+from cognito_import.engine.jobs import Forecast, Job
 from cognito_import.engine.pacing import Category
+from cognito_import.outcomes import WOULD_DELETE
 
 if TYPE_CHECKING:
     from cognito_import.engine.jobs import Reach
@@ -43,6 +44,11 @@ class Deletion(Job):
             if not (reach.uncertain and failure.code == "UserNotFoundException"):
                 raise
         return reach.succeeded()
+
+    def _foresee(self, row: UserRow) -> Forecast:
+        user = self.calls.make("AdminGetUser", Username=row.useremail)
+        calls = ("AdminGetUser", "AdminDeleteUser")
+        return Forecast.of(row, WOULD_DELETE, "Would be deleted.", calls, str(user["Username"]))
 
     def calls_at_most(self, row: UserRow) -> int:  # noqa: ARG002 - the same for all users
         """The name is stored between the two calls."""

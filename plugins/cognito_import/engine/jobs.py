@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from cognito_import.engine.calls import RepeatableError, UserFailedError
 from cognito_import.errors import CallsStoppedError
@@ -83,6 +83,18 @@ class Reach:
         return Outcome(self._row.row, self._row.useremail, SUCCEEDED, message, code, self.username)
 
 
+class Forecast(NamedTuple):
+    """What a job would do with a user: the outcome with a code of its own, and the calls that the job would make."""
+
+    outcome: Outcome
+    calls: tuple[str, ...]
+
+    @classmethod
+    def of(cls, row: UserRow, code: str, message: str, calls: Iterable[str], username: str = "") -> Forecast:
+        """Return the forecast of a success."""
+        return cls(Outcome(row.row, row.useremail, SUCCEEDED, message, code, username), tuple(calls))
+
+
 class Job(ABC):
     """What a job type does to one user. A subclass stands in `user_pool.JOBS` under the job type's name."""
 
@@ -111,9 +123,24 @@ class Job(ABC):
                 stop.pending = reach.unsettled(stop)
             raise
 
+    def foresee(self, row: UserRow, may_go_on: Callable[[], None]) -> Forecast:
+        """Say what the job would do with one user, by calls that only read. `may_go_on` is as in :class:`ResumeState`.
+
+        Raises CallsStoppedError as `process` does.
+        """
+        self.calls.may_go_on = may_go_on
+        try:
+            return self._foresee(row)
+        except UserFailedError as failure:
+            return Forecast(Outcome.failed(row.row, row.useremail, failure.code, failure.message), ("AdminGetUser",))
+
     @abstractmethod
     def _process(self, row: UserRow, reach: Reach) -> Outcome:
         """Make the user's calls, and raise what they raise. `reach` says what is known when that ends them."""
+
+    @abstractmethod
+    def _foresee(self, row: UserRow) -> Forecast:
+        """Say what `_process` would do with a user, by calls that only read. Raise what they raise."""
 
     @abstractmethod
     def calls_at_most(self, row: UserRow) -> int:

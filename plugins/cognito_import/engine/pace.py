@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cognito_import.engine.pacing import DEFAULT_QUOTAS, Pacer
+from cognito_import.engine.calls import OPERATIONS
+from cognito_import.engine.pacing import DEFAULT_QUOTAS, READING, Pacer
 from cognito_import.engine.shared_rate import SharedRate
 from cognito_import.run import pace
 from cognito_import.run.pace import RunPace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
 
@@ -25,11 +27,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def run_pace(cognito: CognitoIdentityProviderClient, settings: Settings, categories: Iterable[Category]) -> RunPace:
-    """Return how fast a run may go whose users need calls of these quota categories."""
+def run_pace(
+    cognito: CognitoIdentityProviderClient, settings: Settings, categories: Iterable[Category], *, dry_run: bool = False
+) -> RunPace:
+    """Return how fast a run may go whose users need calls of these quota categories; of a `dry_run` the real run."""
     quotas = {str(category): quota_in_force(cognito, category) for category in categories}
     free = min(quotas.values()) - settings.reserve
-    return RunPace(free if settings.pace == "all" else settings.users_per_second, quotas)
+    reading = {str(category): quota_in_force(cognito, category) for category in READING} if dry_run else {}
+    return RunPace(free if settings.pace == "all" else settings.users_per_second, quotas, reading)
 
 
 def quota_in_force(cognito: CognitoIdentityProviderClient, category: Category) -> float:
@@ -44,13 +49,31 @@ def quota_in_force(cognito: CognitoIdentityProviderClient, category: Category) -
         return DEFAULT_QUOTAS[category]
 
 
+def expected_seconds(calls: Mapping[str, int], settings: Settings, found: RunPace | None) -> float:
+    """Return how long a run takes that makes so many `calls` of each operation, if nothing slows it down."""
+    categories: Counter[Category] = Counter()
+    for operation, count in calls.items():
+        categories[OPERATIONS[operation].category] += count
+    limit = found.limit if found and settings.pace == "all" else settings.users_per_second
+    return max(categories.values(), default=0) / limit
+
+
 def slot_pacer(settings: Settings, folder: RunFolder, *, held_for: float = 0.0) -> Pacer:
-    """Return the pacer of one slot that works on the run, held for so many seconds already. Raises RunFolderError."""
+    """Return the pacer of one slot that works on the run, held for so many seconds already. Raises RunFolderError.
+
+    The slots of a dry run share what the quotas for reading leave, less the reserve, whatever the pace of an import.
+    """
+    shared = SharedRate(folder.s3, folder.bucket)
+    if folder.required_manifest().dry_run:
+        found = pace.read(folder)
+        quotas = {
+            category: (found.reading if found else {}).get(category, DEFAULT_QUOTAS[category]) for category in READING
+        }
+        own = {category: settings.slots / max(1.0, quota - settings.reserve) for category, quota in quotas.items()}
+        return Pacer(settings.pacing_seconds, held_for=held_for, shared=shared, own=own)
     found = pace.read(folder) if settings.pace == "all" else None
     ceiling = found.limit / settings.users_per_second if found else 1.0
-    return Pacer(
-        settings.pacing_seconds, held_for=held_for, shared=SharedRate(folder.s3, folder.bucket), ceiling=ceiling
-    )
+    return Pacer(settings.pacing_seconds, held_for=held_for, shared=shared, ceiling=ceiling)
 
 
 def children(settings: Settings, folder: RunFolder) -> int:

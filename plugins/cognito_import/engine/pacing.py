@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import time
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cognito_import.aws import MAX_CALL_SECONDS
 from cognito_import.engine.shared_rate import LEAST, LOOK_SECONDS, UNHINDERED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from cognito_import.engine.shared_rate import SharedRate
 
@@ -34,6 +35,9 @@ DEFAULT_QUOTAS = {
     Category.USER_RESOURCE_READ: 50,
 }
 """Requests a second for an account and Region, all user pools and live traffic together, unless raised."""
+
+READING = (Category.USER_READ, Category.USER_RESOURCE_READ)
+"""The categories of the calls that only read: all that a dry run makes."""
 
 
 MAX_SLOWDOWN = 1 / LEAST
@@ -94,15 +98,17 @@ class Pacer:
         held_for: float = 0.0,
         shared: SharedRate | None = None,
         ceiling: float = 1.0,
+        own: Mapping[Category, float] = MappingProxyType({}),
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Take the steady pace and for how long the slot is held already, and for tests a clock and a sleep, all in seconds.
 
         `shared` is the rate of all slots, None for a slot that knows of no others. `ceiling` is the highest rate, as a
-        fraction of the steady pace; above 1 the slot finds out by going slowly faster.
+        fraction of the steady pace; above 1 the slot finds out by going slowly faster. Categories in `own` have seconds of their
+        own.
         """
-        self._seconds = seconds
+        self._seconds, self._own_seconds = seconds, own
         self._shared, self._asked = shared, -math.inf
         self._all, self._read = UNHINDERED, 0.0
         self._own, self._ceiling = min(1.0, ceiling), ceiling
@@ -122,9 +128,9 @@ class Pacer:
     def wait(self, category: Category) -> None:
         """Sleep until a call of `category` may start, and count it as started now."""
         last = self._started.get(category, self._taken)
-        # A sleep may end a little early, hence the loop.
-        while (left := last + self._seconds / self.rate - self._clock()) > 0:
-            self._sleep(left)
+        seconds = self._own_seconds.get(category, self._seconds)
+        while (left := last + seconds / self.rate - self._clock()) > 0:
+            self._sleep(left)  # it may end a little early, hence the loop
         self._started[category] = self._clock()
         self._own = min(self._ceiling, self._own + _REGAIN)
 

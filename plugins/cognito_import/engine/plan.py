@@ -20,20 +20,29 @@ WORTH_A_TASK: Final = 9
 they work. A run that has the pool for itself does not mind; several that share it then leave slots idle."""
 
 
-def plan(rows: Rows, slots: int, engine: str, sharing: int = 1) -> list[Batch]:
+MAX_LOOKED_UP: Final = 1_500
+"""Users of a batch of a dry run, which looks up about five a second in each slot."""
+LOOK_UPS_WORTH_A_TASK: Final = 50
+"""As WORTH_A_TASK, for a dry run."""
+
+
+def plan(rows: Rows, slots: int, engine: str, sharing: int = 1, *, dry_run: bool = False) -> list[Batch]:
     """Split the rows into batches for `slots` workers at a time.
 
     Up to two users for each slot get a batch of their own; more share batches of at most as many users as the engine's
     worker can process in one go, as many for each slot, so that all slots end at about the same time. Where several runs
     are `sharing` the slots, this one included, a batch has no fewer users than are worth a task, unless the run's share of
     the slots asks for it. For the state machine no batch is heavier than MAX_BATCH_BYTES; a row that is heavier by itself
-    weighs nothing, since no state ever holds it.
+    weighs nothing, since no state ever holds it. A `dry_run` has fewer and larger batches, the same for both engines.
     """
     users, largest = len(rows), MAX_BATCH_USERS[engine]
     count = users if users <= 2 * slots else min(math.ceil(users / (slots * largest)) * slots, users)
+    if dry_run:
+        most = math.ceil(users / (slots * MAX_LOOKED_UP)) * slots
+        count = min(most, math.ceil(users / LOOK_UPS_WORTH_A_TASK))
+    elif engine == "mapped" and sharing > 1:
+        count = min(count, max(math.ceil(slots / sharing), math.ceil(users / WORTH_A_TASK)))
     if engine == "mapped":
-        if sharing > 1:
-            count = min(count, max(math.ceil(slots / sharing), math.ceil(users / WORTH_A_TASK)))
         count = min(count, MAX_BATCHES)
     edges = [0]
     for number in range(1, count + 1):

@@ -63,7 +63,7 @@ class _Survey:
             if batch is None or row.row in survey.progress.outcomes:
                 continue
             survey.left.add(claims.folded(row.useremail))
-            by_worker = _is_for_worker(row, survey.progress, settings, manifest.jobtype)
+            by_worker = manifest.dry_run or _is_for_worker(row, survey.progress, settings, manifest.jobtype)
             (survey.to_settle if by_worker else survey.untouched).add(batch.number)
         return survey
 
@@ -81,12 +81,12 @@ def settle(
     `before` is what it was told the last time. Raises RunFolderError and what :func:`~cognito_import.run.seal.seal` does.
     """
     until = time.monotonic() + seconds
-    seal(folder, settings, folder.required_manifest())
+    dry_run = seal(folder, settings, folder.required_manifest()).dry_run
     survey = _Survey.of(folder, settings)
     if survey.busy_seconds > 0:
         log.info("Waiting until an earlier child of the run has surely ended.")
         return replace(before, step="wait", seconds=min(MAX_WAIT_SECONDS, math.ceil(survey.busy_seconds)))
-    elsewhere = claims.contested(folder, survey.left)
+    elsewhere = set() if dry_run else claims.contested(folder, survey.left)
     if elsewhere:
         # Mapped tasks that begin find this execution's turn and wait, so only those under way have to end.
         log.info("Waiting until other runs have left %d of the users.", len(elsewhere))
@@ -97,7 +97,8 @@ def settle(
         if survey.to_settle:
             stop = _settle_batches(folder, settings, client, survey, until)
             survey = _Survey.of(folder, settings)
-        breaker.judge(folder, survey.progress.outcomes.values())
+        if not dry_run:  # whose users all may fail alike: that is what it is to find out
+            breaker.judge(folder, survey.progress.outcomes.values())
     except CallsStoppedError as alike:
         log.warning("%s", alike)
     finished = len(survey.progress.outcomes)

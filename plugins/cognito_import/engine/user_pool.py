@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
 
-    from cognito_import.engine.jobs import Job, ResumeState
+    from cognito_import.engine.jobs import Forecast, Job, ResumeState
     from cognito_import.engine.pacing import Pacer
     from cognito_import.outcomes import Outcome
     from cognito_import.request.model import UserRow
@@ -53,3 +53,10 @@ class UserPool:
         outcome = self._job.process(row, resume)
         self._told(outcome)
         return outcome
+
+    def foresee(self, row: UserRow) -> Forecast:
+        """Say what the run's job would do with one user, and change nothing: see `Job.foresee`."""
+        self.pacer.share()
+        forecast = self._job.foresee(row, self.pacer.share)
+        self._told(forecast.outcome)
+        return forecast

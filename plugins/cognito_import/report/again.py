@@ -1,4 +1,4 @@
-"""How the failed rows of a report are run again: the report's CSV is the source of the next request."""
+"""How a report's CSV is the source of the next request: its failed rows are run again, a dry run's all for real."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ if TYPE_CHECKING:
 
 
 def request_again(manifest: Manifest, outcomes: Iterable[Outcome], location: str, adminemail: str) -> str:
-    """Return the request that runs the failed rows of the CSV at `location` again, as JSON in one line.
+    """Return the request that runs the failed rows of the CSV at `location` again, or of a dry run all, as JSON in one line.
 
     It completes users who exist if the run did, or if it created some without their groups.
     """
-    request = {"source": location, "adminemail": adminemail}
+    request: dict[str, object] = {"source": location, "adminemail": adminemail}
     if manifest.jobtype != "import":
         request = {"jobtype": manifest.jobtype, **request}
-    elif manifest.existing_users == "complete" or any(
-        outcome.username and outcome.status != SUCCEEDED for outcome in outcomes
+    elif manifest.existing_users == "complete" or (
+        not manifest.dry_run and any(outcome.username and outcome.status != SUCCEEDED for outcome in outcomes)
     ):
         request["existing_users"] = "complete"
+    if manifest.jobtype == "import":
+        request |= {"create_groups": True} if manifest.create_groups else {}
+        request |= {"invite": manifest.invite} if manifest.invite_named else {}
     return json.dumps(request, ensure_ascii=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import tempfile
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -12,19 +13,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cognito_import.engine import breaker
 from cognito_import.engine.batches import fence
+from cognito_import.engine.pace import expected_seconds
 from cognito_import.errors import IncompleteRunError, ReportError, RequestError
 from cognito_import.report import link, mail, mail_claim, results
 from cognito_import.report.again import request_again
+from cognito_import.report.mail import Expected
 from cognito_import.report.reasons import Reasons, Way
 from cognito_import.report.rows import all_outcomes, unfinished_batches
 from cognito_import.request.model import administrator
-from cognito_import.run import approval
+from cognito_import.run import approval, pace
 from cognito_import.scratch import room_for
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_ses.client import SESClient
 
+    from cognito_import.run.checkpoints import Progress
     from cognito_import.run.folder import RunFolder
     from cognito_import.settings import Settings
 
@@ -49,19 +53,12 @@ class Delivery:
     message_id: str
     may_expire_earlier: bool = False
     mailed: str = ""
+    dry_run: bool = False
 
     def note(self, folder: RunFolder) -> str:
         """The counts, the run's name and the CSV's place in one line, for the list of runs: no address, no link."""
-        words = {
-            "succeeded": "succeeded",
-            "exists": "existed already",
-            "failed": "failed",
-            "not_attempted": "not attempted",
-            "interrupted": "interrupted",
-        }
-        total = self.counts["total"]
-        counts = [f"{self.counts[key]:,} {word}" for key, word in words.items() if self.counts[key]]
-        return f"{total:,} user{'s' * (total != 1)}: {', '.join(counts)}; run {folder.run}; report s3://{folder.bucket}/{self.csv_key}"
+        counts = results.told(self.counts, dry_run=self.dry_run)
+        return f"{counts}; run {folder.run}; report s3://{folder.bucket}/{self.csv_key}"
 
     def is_fresh(self, now: datetime) -> bool:
         """Whether there is no reason yet to mail another link: this one has surely not ended, or was mailed just now."""
@@ -118,7 +115,7 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
         message = f"{error} {correctly}"
         raise ReportError(message) from error
     summary = results.summarise(outcomes)
-    key = results.report_key(manifest.jobtype, folder.run, now, settings.time_zone)
+    key = results.report_key(manifest.jobtype, folder.run, now, settings.time_zone, dry_run=manifest.dry_run)
     with room_for("The report", ReportError, "run the report again"), tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "report.csv"
         results.write_csv(outcomes, path, manifest.columns, folder.cells() if manifest.columns else ())
@@ -145,7 +142,8 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
         way=way,
         again=request_again(manifest, outcomes, signed.location, to),
         page=page,
-        invited=manifest.invite if manifest.jobtype == "import" else None,
+        invited=manifest.invite if manifest.jobtype == "import" and not manifest.dry_run else None,
+        expected=_expected(folder, settings, progress) if manifest.dry_run else None,
     )
     with mail_claim.claimed(folder):
         if not anew and (delivery := _delivered(folder, digest.hexdigest(), now)):
@@ -164,10 +162,16 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
             message_id,
             signed.may_expire_earlier,
             now.isoformat(),
+            manifest.dry_run,
         )
         mail_claim.remember(folder, {"digest": digest.hexdigest(), "delivery": asdict(delivery)})
     log.info("Reported %d users: %s.", summary.total, summary.as_dict())
     return delivery
+
+
+def _expected(folder: RunFolder, settings: Settings, progress: Progress) -> Expected:
+    seconds = expected_seconds(progress.calls, settings, pace.read(folder))
+    return Expected(progress.calls.total(), math.ceil(seconds / 60))
 
 
 def _delivered(folder: RunFolder, digest: str, now: datetime) -> Delivery | None:

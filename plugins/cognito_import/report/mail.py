@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -44,6 +44,13 @@ ADVICE: Final = {
 _MAX_NOTE_LENGTH: Final = 1_000
 
 
+class Expected(NamedTuple):
+    """What a real run would take: how many calls to Cognito, and how many minutes at the least."""
+
+    calls: int
+    minutes: int
+
+
 def compose(  # noqa: PLR0913 - what a mail depends on
     summary: Summary,
     link: Link,
@@ -58,6 +65,7 @@ def compose(  # noqa: PLR0913 - what a mail depends on
     again: str = "",
     page: str = "",
     invited: bool | None = None,
+    expected: Expected | None = None,
     way: Way = "airflow",
     test_prefix: str = "",
 ) -> Mail:
@@ -66,7 +74,8 @@ def compose(  # noqa: PLR0913 - what a mail depends on
     `jobtype` is `import` or `delete`, `locale` `ja` or `en`, `time_zone` an IANA name; `now` has a time zone.
     `page` is the run's http(s) address in Airflow, or empty; `invited` tells whether Cognito mailed invitations to those
     who were created, None where nobody is created.
-    `again` is the request that runs the failed rows again, as JSON in one line.
+    `again` is the request that runs the failed rows again, as JSON in one line. `expected` is what a dry run expects of the
+    real run, None for a run that was none.
     `denial` is the answer to a deletion that was not approved (see `approval`), else empty.
     `way` says how the run is continued.
     `engine_note` says what befell the engine ("batch 3: worker killed"). `test_prefix` goes before the
@@ -94,6 +103,7 @@ def compose(  # noqa: PLR0913 - what a mail depends on
         "again": one_line(again),
         "page": _page(page),
         "invited": invited,
+        "expected": expected,
         "note": one_line(engine_note or "")[:_MAX_NOTE_LENGTH],
     }
     mail = render("mail", values)

@@ -20,10 +20,20 @@ from io import TextIOWrapper
 from itertools import islice, repeat
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from cognito_import.outcomes import EXISTS_CODES, INTERRUPTED, NOT_ATTEMPTED, SUCCEEDED, common, plain
+from cognito_import.outcomes import (
+    EXISTED,
+    EXISTS_CODES,
+    INTERRUPTED,
+    NOT_ATTEMPTED,
+    SUCCEEDED,
+    UNCHANGED,
+    WOULD_COMPLETE,
+    common,
+    plain,
+)
 from cognito_import.request.fields import REPORTED as COLUMNS
 from cognito_import.request.fields import is_attribute
 from cognito_import.request.formulas import neutral
@@ -38,6 +48,23 @@ _MAX_REASONS: Final = 5
 _ROWS_AT_ONCE: Final = 10_000
 _SAFE_RUN: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}")
 
+_WORDS: Final = {
+    "succeeded": "succeeded",
+    "existed": "existed and are now as listed",
+    "exists": "existed already",
+    "failed": "failed",
+    "not_attempted": "not attempted",
+    "interrupted": "interrupted",
+}
+_FORESEEN: Final = {
+    "succeeded": "would succeed",
+    "incomplete": "exist and would be changed",
+    "existed": "would stay as they are",
+    "exists": "exist already",
+    "failed": "would fail",
+    "not_attempted": "not looked up",
+}
+
 
 class Reason(NamedTuple):
     """Why so many `users` failed: the error code, and the message with `…` where it differs between them."""
@@ -49,11 +76,13 @@ class Reason(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The counts of one run; `total` is the sum of the other five.
+    """The counts of one run; `total` is the sum of the others.
 
-    `exists` counts the users who were in the pool before, `not_attempted` those for whom no call was made,
-    `interrupted` those who were under way when their worker died, `failed` all other failures. `reasons`
-    holds the five commonest reasons at most, the commonest first, without `exists`.
+    `existed` counts the users who were in the pool before and have now what their rows say; of a dry run those whom it would
+    leave as they are, and `incomplete` those whom it would change. `exists` counts those whose creation failed since they
+    were in the pool before, `not_attempted` those for whom no call was made, `interrupted` those who were under way when
+    their worker died, `failed` all other failures. `reasons` holds the five commonest reasons at most, the commonest first,
+    without `exists`.
     """
 
     total: int
@@ -62,6 +91,8 @@ class Summary:
     failed: int
     not_attempted: int
     interrupted: int = 0
+    existed: int = 0
+    incomplete: int = 0
     reasons: tuple[Reason, ...] = ()
 
     @property
@@ -74,6 +105,8 @@ class Summary:
         return {
             "total": self.total,
             "succeeded": self.succeeded,
+            "existed": self.existed,
+            "incomplete": self.incomplete,
             "exists": self.exists,
             "failed": self.failed,
             "not_attempted": self.not_attempted,
@@ -90,7 +123,7 @@ def summarise(outcomes: Iterable[Outcome]) -> Summary:
     for outcome in outcomes:
         kind = _kind(outcome)
         counts[kind] += 1
-        if kind in ("succeeded", "exists"):
+        if kind == "exists" or outcome.status == SUCCEEDED:
             continue
         message = plain(outcome.message)
         group = outcome.code, common(message)
@@ -106,16 +139,25 @@ def summarise(outcomes: Iterable[Outcome]) -> Summary:
         failed=counts["failed"],
         not_attempted=counts["not_attempted"],
         interrupted=counts["interrupted"],
+        existed=counts["existed"],
+        incomplete=counts["incomplete"],
         reasons=tuple(Reason(group[0], shown[group], users) for group, users in commonest),
     )
 
 
 def _kind(outcome: Outcome) -> str:
     if outcome.status == SUCCEEDED:
-        return "succeeded"
+        return {EXISTED: "existed", UNCHANGED: "existed", WOULD_COMPLETE: "incomplete"}.get(outcome.code, "succeeded")
     if outcome.code in EXISTS_CODES:
         return "exists"
     return {NOT_ATTEMPTED: "not_attempted", INTERRUPTED: "interrupted"}.get(outcome.code, "failed")
+
+
+def told(counts: Mapping[str, Any], *, dry_run: bool = False) -> str:
+    """Return the counts of :meth:`Summary.as_dict` in one line."""
+    total, words = counts["total"], _FORESEEN if dry_run else _WORDS
+    parts = [f"{counts[key]:,} {word}" for key, word in words.items() if counts.get(key)]
+    return f"{'dry run, nothing was changed: ' * dry_run}{total:,} user{'s' * (total != 1)}: {', '.join(parts)}"
 
 
 def write_csv(
@@ -127,7 +169,7 @@ def write_csv(
     """Write `outcomes` in the request's order to `target`, a path or an open binary file, which stays open.
 
     `columns` stand behind COLUMNS; `cells` are their values, a mapping for each outcome, in the request's order. An
-    attribute or group is written for a failed user alone, who needs it to be imported again.
+    attribute or group is written for a user alone who needs it to be imported again: one who failed, or of a dry run.
 
     RFC 4180 (CRLF, quotes where needed) in UTF-8 with BOM, without which Excel would not read it as UTF-8. A
     field that a spreadsheet would run gets a leading apostrophe. What UTF-8 cannot encode (half a surrogate
@@ -159,14 +201,16 @@ def write_csv(
 def _row(outcome: Outcome, columns: Sequence[str], beside: Mapping[str, str]) -> list[str]:
     values = [getattr(outcome, column) for column in COLUMNS]
     for column in columns:
-        unneeded = outcome.status == SUCCEEDED and (column == "groups" or is_attribute(column))
+        finished = outcome.status == SUCCEEDED and not outcome.foreseen
+        unneeded = finished and (column == "groups" or is_attribute(column))
         values.append("" if unneeded else beside.get(column, ""))
     return [neutral(value) for value in values]
 
 
-def report_key(jobtype: str, run: str, now: datetime, time_zone: str) -> str:
+def report_key(jobtype: str, run: str, now: datetime, time_zone: str, *, dry_run: bool = False) -> str:
     """Where the report of `run` is stored: `cognito{jobtype}log/{jobtype}_result_{yyyymmddHHMMSS}_{run}.csv`.
 
+    That of a dry run has `dry_run` in place of `result`.
     The time is `now` in `time_zone` (IANA name). Raises ValueError for a naive `now`, and for a `run` that is
     not 1 to 128 letters, digits, `.`, `_` and `-`: it becomes a file name.
     """
@@ -174,4 +218,4 @@ def report_key(jobtype: str, run: str, now: datetime, time_zone: str) -> str:
         message = "'run' must be 1 to 128 letters, digits, '.', '_' and '-', beginning with a letter or digit"
         raise ValueError(message)
     local = aware(now).astimezone(ZoneInfo(time_zone))
-    return f"cognito{jobtype}log/{jobtype}_result_{local:%Y%m%d%H%M%S}_{run}.csv"
+    return f"cognito{jobtype}log/{jobtype}_{'dry_run' if dry_run else 'result'}_{local:%Y%m%d%H%M%S}_{run}.csv"

@@ -64,6 +64,7 @@ class ImportRequest:
     existing_users: ExistingUsers = "fail"
     create_groups: Flag = False
     invite: Flag = False
+    dry_run: Flag = False
     data: Annotated[list[Any] | None, Field(min_length=1, description=_DATA)] = None
     source: Annotated[
         tuple[str, str] | None,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from cognito_import.errors import SourceError
-from cognito_import.outcomes import EXISTS_CODES, SUCCEEDED
+from cognito_import.outcomes import EXISTS_CODES, SUCCEEDED, UNCHANGED, WOULD, WOULD_COMPLETE
 from cognito_import.request.fields import (
     COLUMN_FIELDS,
     MAX_FIELD_LENGTH,
@@ -34,6 +34,7 @@ _DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _SEPARATOR: Final = re.compile(r'"?sep=([\t!#-/:-@\[-`{-~])"?[\r\n]*', re.IGNORECASE)
 _MAX_SEPARATOR_LENGTH: Final = 16
 _MAX_SHOWN_LENGTH: Final = 40
+_OF_AN_IMPORT: Final = EXISTS_CODES | {WOULD_COMPLETE, UNCHANGED}
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +43,8 @@ def read_csv(text: TextIO, name: str, *, delete: bool = False, header_needed: bo
     """Yield the users of a table. Raises SourceError if it has no column of addresses or is broken.
 
     `name` is what errors call the table. Where no header is needed, the column with an address in the first row has all
-    addresses. Of a report, the rows that succeeded are passed over. `delete` refuses the report of an import: its failed
-    rows are users who were there before.
+    addresses. Of a report, the rows that succeeded are passed over, but for those of a dry run. `delete` refuses the report
+    of an import: its rows are users who were there before.
     """
     csv.field_size_limit(MAX_FIELD_LENGTH)
     line = 0
@@ -57,12 +58,12 @@ def read_csv(text: TextIO, name: str, *, delete: bool = False, header_needed: bo
             if number <= table.header_row or not any(cell.strip() for cell in cells):
                 continue
             row = table.row(cells)
-            if row.get("status") == SUCCEEDED and table.is_report:
+            if row.get("status") == SUCCEEDED and table.is_report and not row.get("code", "").startswith(WOULD):
                 passed_over += 1
                 continue
-            if delete and table.is_report and row.get("code") in EXISTS_CODES:
+            if delete and table.is_report and row.get("code") in _OF_AN_IMPORT:
                 message = (
-                    f"{name} is the report of an import, whose failed rows are users who were there before; "
+                    f"{name} is the report of an import, whose rows are users who were there before; "
                     "expected a list of users to delete, or the report of a deletion."
                 )
                 raise SourceError(message)

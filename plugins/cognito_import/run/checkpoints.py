@@ -7,6 +7,7 @@ Both engines store the same.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,7 +57,7 @@ class Checkpoint(Record):
     """What one worker made of a batch.
 
     `closed` says that the worker makes no further call; until then it may make one for `busy_seconds` after the part was
-    stored. `stopped` is why it ended early, or None.
+    stored. `stopped` is why it ended early, or None. `calls` are those that a dry run foresees, by operation.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
@@ -64,6 +65,7 @@ class Checkpoint(Record):
     closed: bool = False
     stopped: Text | None = None
     busy_seconds: float = 0.0
+    calls: dict[str, int] = field(default_factory=dict)
 
 
 class StoredPart(NamedTuple):
@@ -89,11 +91,15 @@ def stops(stored: Iterable[tuple[int, StoredPart]]) -> dict[int, str]:
 
 @dataclass(slots=True)
 class Progress:
-    """What all parts together say: outcomes and unsettled users by row, and of a whole run its :func:`stops`."""
+    """What all parts together say: outcomes and unsettled users by row, and of a whole run its :func:`stops`.
+
+    `calls` are those that a dry run foresees, by operation.
+    """
 
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     unsettled: dict[int, Unsettled] = field(default_factory=dict)
     stopped: dict[int, str] = field(default_factory=dict)
+    calls: Counter[str] = field(default_factory=Counter)
 
     def add(self, checkpoint: Checkpoint) -> None:
         """Add one part. An outcome settles its user, and of two outcomes the success is the true one."""
@@ -101,6 +107,7 @@ class Progress:
             self.unsettled.pop(outcome.row, None)
             if outcome.row not in self.outcomes or outcome.status == SUCCEEDED:
                 self.outcomes[outcome.row] = outcome
+        self.calls.update(checkpoint.calls)
         for entry in checkpoint.unsettled:
             if entry.row not in self.outcomes:
                 self.unsettled[entry.row] = entry.merged(self.unsettled.get(entry.row))

@@ -78,7 +78,7 @@ class Manifest(Record):
     service's clock when they were written, ISO 8601 in UTC. `groups` are all that any user joins. `approve` says that
     nobody may be touched before somebody approves, `asked_by` who asked, or empty where nobody knows. `invite_named` says
     that the request decided `invite`, and not the settings. `source_etag` is the version of the request's `source` that was
-    read, if it had one. `asked` is when a file of the inbox arrived there.
+    read, if it had one. `asked` is when a file of the inbox arrived there. A `dry_run` changes nothing in the user pool.
     """
 
     jobtype: JobType
@@ -106,6 +106,7 @@ class Manifest(Record):
     existing_users: ExistingUsers = "fail"
     invite_named: bool = False
     create_groups: bool = False
+    dry_run: bool = False
 
     @property
     def began_at(self) -> datetime:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from pydantic import TypeAdapter
@@ -25,11 +26,13 @@ _NAME: Final = "pace.json"
 class RunPace:
     """How fast a run may go: `limit` calls a second in each quota category, of all slots together.
 
-    `quotas` are the calls a second that Cognito allows all callers, by category, in those that every user needs.
+    `quotas` are the calls a second that Cognito allows all callers, by category, in those that every user needs. `reading` are
+    those of a dry run, which keeps to them, while `limit` and `quotas` say how fast the real run may go.
     """
 
     limit: float
     quotas: dict[str, float]
+    reading: dict[str, float] = field(default_factory=dict)
 
     @property
     def scarcest(self) -> str:
