@@ -18,7 +18,8 @@ To delete users, use the same list with `"jobtype": "delete"`; `attributes` and 
 ```
 
 To import a list again until it is true, add `"existing_users": "complete"`: users who exist join the groups that they lack and
-get the attributes that their rows name.
+get the attributes that their rows name. With `"dry_run": true` nothing is changed and nobody is asked: each user is looked up, and
+the report says what would become of it, and how long the real run takes. Its CSV is a list for the real run.
 
 For a handful of users, or a test, paste addresses or cells of a spreadsheet into the form's field *Users*, or write them into the
 conf: as `lines`, a text with an address in each line, or as `data`. Airflow shows the whole conf in its list of runs and its

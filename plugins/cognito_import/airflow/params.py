@@ -45,8 +45,8 @@ def request_params() -> dict[str, Param]:
             "the attributes that the list names. Leave empty for the deployment's default.",
         ),
         "dry_run": Param(
-            default=False,
-            type="boolean",
+            None,
+            type=["null", "boolean"],
             title="Dry run",
             description="Nothing is changed: the report says what would become of each user.",
         ),

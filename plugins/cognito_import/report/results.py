@@ -91,9 +91,9 @@ class Summary:
     failed: int
     not_attempted: int
     interrupted: int = 0
+    reasons: tuple[Reason, ...] = ()
     existed: int = 0
     incomplete: int = 0
-    reasons: tuple[Reason, ...] = ()
 
     @property
     def unfinished(self) -> int:
