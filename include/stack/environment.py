@@ -30,15 +30,7 @@ def settings() -> Settings:
 @cache
 def client(service: str) -> Any:  # boto3 makes its classes at run time
     """Return the client of a service."""
-    config = {
-        "cognito-idp": aws.COGNITO,
-        "s3": aws.S3,
-        "secretsmanager": aws.SECRETS,
-        "ses": aws.SES,
-        "sesv2": aws.SES,
-        "stepfunctions": aws.STEP_FUNCTIONS,
-    }[service]
-    return boto3.client(service, config=config)  # type: ignore[call-overload]
+    return boto3.client(service, config=aws.CONFIGS[service])  # type: ignore[call-overload]
 
 
 def link_signer() -> Any:

@@ -46,7 +46,7 @@ S3: Final = Config(
     connect_timeout=5,
     read_timeout=30,
     retries={"mode": "standard", "total_max_attempts": 8},
-    max_pool_connections=16,
+    max_pool_connections=32,  # as above
 )
 """For `s3`."""
 
@@ -62,7 +62,7 @@ SECRETS: Final = Config(
     read_timeout=15,
     retries={"mode": "standard", "total_max_attempts": 5},
 )
-"""For `secretsmanager`."""
+"""For `secretsmanager` and `sts`."""
 
 STEP_FUNCTIONS: Final = Config(
     connect_timeout=5,
@@ -70,6 +70,20 @@ STEP_FUNCTIONS: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 8},
 )
 """For `stepfunctions`."""
+
+
+CONFIGS: Final = MappingProxyType(
+    {
+        "cognito-idp": COGNITO,
+        "s3": S3,
+        "secretsmanager": SECRETS,
+        "ses": SES,
+        "sesv2": SES,
+        "stepfunctions": STEP_FUNCTIONS,
+        "sts": SECRETS,
+    }
+)
+"""By the name of the service."""
 
 
 class Failure(StrEnum):

@@ -129,7 +129,7 @@ def _same(manifest: Manifest, digest: str, folder: RunFolder) -> Manifest:
     if manifest.digest != digest:
         message = (
             f"s3://{folder.bucket}/{folder.prefix} holds a run of this name with another request ({manifest.users:,} users, "
-            f"{manifest.jobtype!r}, read at {manifest.began}); this one touched nobody. Trigger it under another run id."
+            f"{manifest.jobtype!r}, read at {manifest.began}); this one touched nobody. Start it under another name."
         )
         raise RequestError(message)
     return manifest

@@ -145,9 +145,9 @@ def test_both_languages_have_the_same_texts():
 
 
 TASKS = re.compile(
-    r"read_request|\bapprove\b|\breport\b(?= in| を)|<continue>|failed tasks|失敗したタスク|Downstream|「下流」"
+    r"read_request|(?:task|タスク) approve\b|\breport\b(?= in| を)|<continue>|failed tasks|失敗したタスク|Downstream|「下流」"
 )
-SAME = {"失敗したタスク": "failed tasks", "「下流」": "Downstream"}
+SAME = {"失敗したタスク": "failed tasks", "タスク approve": "task approve", "「下流」": "Downstream"}
 
 
 @pytest.mark.parametrize("name", ["{}.jinja", "rejection.{}.jinja", "question.{}.jinja", "reasons.{}.json"])

@@ -7,6 +7,7 @@
     runs/{run}/adminemail                     the administrator's address in place of the manifest's, where it was corrected
     runs/{run}/rows-{token}.jsonl             the users to process, one JSON object a line
     runs/{run}/cells-{token}.jsonl            what a list says of each user for the report alone, one JSON object a line
+    runs/{run}/list-{digest}.{ending}         the list itself, if it came from the command line
     runs/{run}/rejected-{token}.json          the outcomes of the rows that the request's check rejected
     runs/{run}/outcomes/{batch}/{token}.json  what one worker made of a batch: its part
     runs/{run}/leases/{batch}                 the token of the worker that may call for the batch
@@ -28,6 +29,7 @@ parts together hold one outcome for each user. `checkpoints` says what stands in
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 import uuid
@@ -160,6 +162,12 @@ class RunFolder(WorkerFiles, RecordFiles):
         """What the list says of each user for the report alone, in the request's order; rejected rows are among them."""
         for line in self._lines(self.required_manifest().cells):
             yield json.loads(line)
+
+    def put_list(self, name: str, content: bytes) -> str:
+        """Store a list of users from somebody's machine, and return its s3:// address. Another content has another one."""
+        key = f"list-{hashlib.sha256(content).hexdigest()[:12]}{name[name.rfind('.') :]}"
+        self._put(key, content)
+        return self._name(key)
 
     # ---- rows
 

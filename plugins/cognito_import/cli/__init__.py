@@ -1,0 +1,1 @@
+"""The command line: a request is run on the spot, in threads of one process, without Airflow."""

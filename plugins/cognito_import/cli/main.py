@@ -1,0 +1,147 @@
+"""The commands, their options, and what a script is told by the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from cognito_import import addresses
+from cognito_import.errors import (
+    CognitoImportError,
+    NotApprovedError,
+    NotReadyError,
+    PreflightError,
+    RequestError,
+    SettingsError,
+)
+from cognito_import.request.model import administrator
+from cognito_import.run.manifest import new_run_name
+from cognito_import.settings import JOB_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cognito_import.cli.deployment import Deployment
+
+COMPLETE, INCOMPLETE, REFUSED, KILLED = 0, 1, 2, 130
+_REFUSALS: Final = (NotApprovedError, NotReadyError, PreflightError, RequestError, SettingsError)
+"""Errors of which nobody was touched."""
+_CODES: Final = """\
+exit codes:
+  0    the report went out, and every user was attempted
+  1    users are left, or the report did not go out; of 'check': rows would be rejected
+  2    nobody was touched: the request, a setting or AWS is not as it has to be, or nobody approved
+  130  ended at once by a second Ctrl-C
+"""
+MAX_ROWS: Final = 20
+"""Rejected rows that `check` prints."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do a command and return its exit code."""
+    options = parser().parse_args(arguments)
+    level = logging.INFO if options.verbose else logging.WARNING
+    logging.basicConfig(format="%(levelname)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("cognito_import").setLevel(level)
+    from cognito_import.cli.deployment import Deployment
+    from cognito_import.cli.terminal import note
+
+    shown: tuple[str, ...] = ()
+    try:
+        deployment = Deployment(options.settings, options.profile, options.region)
+        shown = (deployment.settings.mail_from,)
+        return COMPLETE if options.command(options, deployment) else INCOMPLETE
+    except CognitoImportError as error:
+        note(addresses.hidden(str(error), shown))
+        return REFUSED if isinstance(error, _REFUSALS) else INCOMPLETE
+    except KeyboardInterrupt:
+        return KILLED
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the arguments."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--settings", metavar="FILE", help="settings as JSON; default: $COGNITO_IMPORT")
+    common.add_argument("--profile", metavar="NAME", help="profile of the AWS configuration")
+    common.add_argument("--region", metavar="NAME", help="AWS Region")
+    common.add_argument("-v", "--verbose", action="store_true", help="log what is done")
+    link = argparse.ArgumentParser(add_help=False)
+    link.add_argument("--link-profile", metavar="NAME", help="AWS profile that signs the report's link")
+    users = argparse.ArgumentParser(add_help=False)
+    users.add_argument("list", nargs="?", metavar="LIST", help="a .csv, .json or .jsonl file, here or at s3://")
+    users.add_argument(
+        "--request", metavar="FILE", help="a request as JSON, as in a DAG run's conf; - reads it from stdin"
+    )
+    users.add_argument("--admin", metavar="ADDRESS", help="who gets the report")
+    users.add_argument("--jobtype", choices=JOB_TYPES)
+    users.add_argument("--existing", choices=("fail", "complete"), help="what an import does with users who exist")
+    users.add_argument("--invite", action="store_const", const=True, help="have Cognito mail invitations")
+    users.add_argument("--create-groups", action="store_const", const=True, help="create groups that are missing")
+    whole = argparse.ArgumentParser(
+        prog="python -m cognito_import", epilog=_CODES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", parents=[users, link, common], help="run a request, or go on with a run")
+    run.add_argument("--name", metavar="RUN", help="name of the run; one that is there is gone on with")
+    run.add_argument("--yes", action="store_true", help="answer yes where the settings have nobody approve")
+    run.set_defaults(command=_run)
+    check = commands.add_parser("check", parents=[users, common], help="check a request and AWS, and change nothing")
+    check.set_defaults(command=_check)
+    report = commands.add_parser("report", parents=[link, common], help="mail a run's report again, with a new link")
+    report.add_argument("run", metavar="RUN", help="name of the run, or its id in Airflow")
+    report.add_argument("--admin", metavar="ADDRESS", help="where this run's mails go from now on")
+    report.set_defaults(command=_report)
+    return whole
+
+
+def _run(options: argparse.Namespace, deployment: Deployment) -> bool:
+    from cognito_import.cli.requests import request_of
+    from cognito_import.cli.running import run
+
+    folder = deployment.folder(options.name or new_run_name(datetime.now(UTC)))
+    request = request_of(options, folder)
+    if request is None and options.name is None:
+        message = "There is nothing to do; expected a list of users, --request or --name."
+        raise RequestError(message)
+    return run(request, folder, deployment, yes=options.yes, link_profile=options.link_profile)
+
+
+def _check(options: argparse.Namespace, deployment: Deployment) -> bool:
+    from cognito_import.cli.read_only import ReadOnlyS3
+    from cognito_import.cli.requests import request_of
+    from cognito_import.cli.running import make_ready, read
+    from cognito_import.cli.terminal import say
+
+    deployment.s3 = ReadOnlyS3(deployment.s3)
+    folder = deployment.folder(new_run_name(datetime.now(UTC), "check"))
+    request = request_of(options, folder)
+    if request is None:
+        message = "There is nothing to check; expected a list of users, or --request."
+        raise RequestError(message)
+    manifest = read(request, folder, deployment)
+    rejected = list(folder.progress().outcomes.values())
+    for outcome in rejected[:MAX_ROWS]:
+        say(f"row {outcome.row}: {outcome.code}: {addresses.hidden(outcome.message)}")
+    if (more := len(rejected) - MAX_ROWS) > 0:
+        say(f"and {more:,} more rows")
+    for warning in make_ready(folder, deployment, only_look=True):
+        say(addresses.hidden(warning, (deployment.settings.mail_from,)))
+    say(
+        f"{manifest.users:,} users: {manifest.users - len(rejected):,} to process, {len(rejected):,} rejected. AWS is ready."
+    )
+    return not rejected
+
+
+def _report(options: argparse.Namespace, deployment: Deployment) -> bool:
+    from cognito_import.cli.running import report
+
+    folder = deployment.folder(options.run)
+    if folder.manifest() is None:
+        message = f"There is no run {folder.run} in s3://{folder.bucket}; expected a run's name, or its id in Airflow."
+        raise RequestError(message)
+    if options.admin is not None:
+        folder.correct_adminemail(administrator(options.admin, deployment.settings))
+    return report(folder, deployment, options.link_profile, anew=True)

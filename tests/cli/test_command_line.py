@@ -1,0 +1,273 @@
+"""The command line, by running the real process on the emulated AWS; see `docs/command-line.md`."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import boto3
+import pytest
+
+from cognito_import.cli.terminal import Progress
+from cognito_import.outcomes import Outcome
+from cognito_import.run import approval
+from cognito_import.run.folder import RunFolder
+from sandbox.waiting import until
+
+ROOT = Path(__file__).parents[2]
+NO_AIRFLOW = "raise ImportError('The command line imports Airflow.')"
+
+
+@pytest.fixture
+def cli(resources, tmp_path):
+    """Start a command: the real process, where whoever imports Airflow fails."""
+    (tmp_path / "airflow.py").write_text(NO_AIRFLOW)
+
+    def start(*arguments, stdin=subprocess.DEVNULL, **settings):
+        usual = {"slots": 4, "pacing_seconds": 0.2, "locale": "en"}
+        env = {
+            **os.environ,
+            "PYTHONPATH": f"{ROOT / 'plugins'}:{tmp_path}",
+            "COGNITO_IMPORT": resources.variable(**{**usual, **settings}),
+        }
+        command = [sys.executable, "-m", "cognito_import", *map(str, arguments)]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env=env, cwd=tmp_path, stdin=stdin, stdout=pipe, stderr=pipe, text=True)
+
+    def command(*arguments, typed=None, **settings):
+        """Wait for the end, with `typed` at a terminal, and return exit code, output and errors."""
+        if typed is None:
+            process = start(*arguments, **settings)
+        else:
+            ours, theirs = pty.openpty()
+            os.write(ours, f"{typed}\n".encode())
+            process = start(*arguments, stdin=theirs, **settings)
+            os.close(theirs)
+        out, errors = process.communicate(timeout=120)
+        assert "Traceback" not in errors
+        return process.returncode, out, errors
+
+    command.start = start
+    return command
+
+
+@pytest.fixture
+def users(tmp_path):
+    """Write a list of so many users."""
+
+    def write(count, name="users.csv", more=""):
+        path = tmp_path / name
+        path.write_text("useremail\n" + "".join(f"user{number}@example.com\n" for number in range(1, count + 1)) + more)
+        return path
+
+    return write
+
+
+def calls(local_aws, operation):
+    """How often Cognito was asked for an operation."""
+    return sum(call["operation"] == operation for call in local_aws.calls())
+
+
+def objects(resources):
+    """The keys of the bucket."""
+    return {item["Key"] for item in resources.s3.list_objects_v2(Bucket=resources.bucket).get("Contents", ())}
+
+
+def test_a_list_is_imported_and_reported(cli, users, resources, local_aws, mails):
+    """The same folder, report and mail as Airflow's; run again, the same name calls nobody and mails nothing."""
+    arguments = ("run", users(6, more="nobody\n"), "--admin", resources.admin, "--name", "first-import")
+    code, out, errors = cli(*arguments)
+    assert code == 0
+    assert "7 of 7 users" in errors
+    assert "6 succeeded, 1 failed; run first-import; report s3://" in out
+    (mail,) = mails()
+    assert "Run: first-import" in mail["BodyText"]
+    assert "X-Amz-Signature" in mail["BodyText"]
+    assert "Signature" not in out + errors
+    assert resources.admin not in out + errors
+    folder = RunFolder(resources.s3, resources.bucket, "first-import")
+    assert {outcome.code for outcome in folder.progress().outcomes.values()} == {"", "InvalidAddress"}
+    before = calls(local_aws, "AdminCreateUser")
+    for again in (arguments, ("run", "--name", "first-import")):
+        assert cli(*again)[0] == 0
+    assert calls(local_aws, "AdminCreateUser") == before == 6
+    assert len(mails()) == 1
+
+
+def test_a_request_comes_from_a_file_or_standard_input(cli, resources, tmp_path):
+    """It is a DAG run's conf, and options go before it; the settings may stand in a file, too."""
+    request = {"data": ["a@example.com", "b@example.com"], "adminemail": resources.admin}
+    path = tmp_path / "request.json"
+    path.write_text(json.dumps(request))
+    settings = tmp_path / "settings.json"
+    settings.write_text(resources.variable(slots=2, pacing_seconds=0.2))
+    assert cli("run", "--request", path, "--settings", settings)[0] == 0
+    with path.open() as text:
+        process = cli.start("run", "--request", "-", "--existing", "complete", stdin=text)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "2 succeeded" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "no-such-list.csv", "--admin", "a@example.com"), "no-such-list.csv cannot be read"),
+        (("run", "users.csv"), "'adminemail' is missing"),
+        (("run",), "nothing to do"),
+        (("run", "--name", "no-such-run"), "no run no-such-run"),
+        (("report", "no-such-run"), "no run no-such-run"),
+        (("check",), "nothing to check"),
+        (("run", "--admin", "a@example.com", "--name", "no-such-run"), "adminemail is given without users"),
+        (("run", "--request", "engine.json"), "'engine' is 'step_functions'"),
+        (("run", "--request", "broken.json"), "is no JSON"),
+        (("run", "users.csv", "--admin", "a@example.com", "--settings", "broken.json"), "is not JSON"),
+        (("run", "users.csv", "--admin", "a@example.com", "--profile", "nobody"), "profile"),
+        (("run", "users.csv", "--no-such-option"), "unrecognized arguments"),
+    ],
+)
+def test_what_is_wrong_is_one_message(cli, users, tmp_path, local_aws, arguments, said):
+    """Exit code 2, no traceback, and nobody touched."""
+    users(1)
+    (tmp_path / "engine.json").write_text('{"engine": "step_functions", "data": ["a@b.jp"], "adminemail": "a@b.jp"}')
+    (tmp_path / "broken.json").write_text("{")
+    code, out, errors = cli(*arguments)
+    assert (code, out) == (2, "")
+    assert said in errors
+    assert not [call for call in local_aws.calls() if call["operation"].startswith("Admin")]
+
+
+def test_no_settings_are_said(cli, users):
+    """The message names the option and the variable."""
+    process = cli.start("run", users(1), "--admin", "a@example.com", "--settings", "nowhere.json")
+    assert "nowhere.json" in process.communicate(timeout=60)[1]
+    assert process.returncode == 2
+
+
+def test_check_changes_nothing(cli, users, resources, local_aws, mails):
+    """Findings are printed; no object is written, no group made, no user called for, no mail sent."""
+    path = users(3, more="user1@example.com\n,\nnobody\n")
+    before = objects(resources)
+    code, out, _ = cli("check", path, "--admin", resources.admin, "--create-groups", default_groups=["NEW"])
+    assert code == 1
+    assert "row 4:" in out
+    assert "row 6: InvalidAddress" in out
+    assert "3 to process, 2 rejected. AWS is ready." in out
+    assert "@example.com" not in out
+    assert cli("check", users(3), "--admin", resources.admin)[0] == 0
+    code, _, errors = cli("check", users(3), "--admin", resources.admin, default_groups=["MISSING"])
+    assert code == 2
+    assert "The group 'MISSING'" in errors
+    assert objects(resources) == before
+    assert mails() == []
+    groups = boto3.client("cognito-idp").list_groups(UserPoolId=resources.user_pool_id)["Groups"]
+    assert [group["GroupName"] for group in groups] == ["BASIC"]
+    assert not [call for call in local_aws.calls() if call["operation"].startswith("Admin")]
+
+
+def test_ctrl_c_finishes_and_reports(cli, users, resources, local_aws, mails):
+    """Users who are being processed are finished, the report says who was not attempted, and the same name goes on."""
+    process = cli.start("run", users(40), "--admin", resources.admin, "--name", "stopped-run")
+    until("some users", lambda: calls(local_aws, "AdminCreateUser"), lambda made: made >= 4, seconds=60, every=0.05)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Traceback" not in errors
+    assert "python -m cognito_import run --name stopped-run" in errors
+    made = calls(local_aws, "AdminCreateUser")
+    assert 4 <= made < 40
+    assert f"{made} succeeded, {40 - made} not attempted; run stopped-run" in out
+    assert "python -m cognito_import run --name stopped-run" in mails()[-1]["BodyText"]
+    code, out, _ = cli("run", "--name", "stopped-run")
+    assert code == 0
+    assert "40 users: 40 succeeded" in out
+    assert calls(local_aws, "AdminCreateUser") == 40
+
+
+def test_a_killed_run_is_gone_on_with(cli, users, resources, local_aws):
+    """No user is lost or called for twice; whom a call may have reached is looked up."""
+    process = cli.start("run", users(24), "--admin", resources.admin, "--name", "killed-run", default_groups=[])
+    until("some users", lambda: calls(local_aws, "AdminCreateUser"), lambda made: made >= 4, seconds=60, every=0.05)
+    process.kill()
+    process.communicate(timeout=60)
+    code, out, _ = cli("run", "--name", "killed-run", default_groups=[])
+    assert code == 0
+    assert "24 users: 24 succeeded" in out
+
+
+def test_a_deletion_is_approved_at_a_terminal(cli, users, resources, local_aws):
+    """Nobody is deleted without a person, by --yes, by a wrong number, or by whoever asked."""
+    assert cli("run", users(2), "--admin", resources.admin)[0] == 0
+    deletion = ("run", users(2), "--admin", resources.admin, "--jobtype", "delete", "--name", "leavers-1")
+    folder = RunFolder(resources.s3, resources.bucket, "leavers-1")
+    refusals = {
+        "Nobody is there to answer": cli(*deletion, approve_own=True),
+        "--yes does not": cli(*deletion, "--yes", approve_own=True),
+        "was not approved": cli(*deletion, typed="3", approve_own=True),
+        "asked for this run, so somebody else": cli(*deletion, typed="2"),
+        "is none of the setting 'approver_ids'": cli(*deletion, typed="2", approve_own=True, approver_ids=["hanako"]),
+    }
+    assert {said: (code, said in errors) for said, (code, _, errors) in refusals.items()} == dict.fromkeys(
+        refusals, (2, True)
+    )
+    assert approval.read(folder) is None
+    assert calls(local_aws, "AdminDeleteUser") == 0
+    code, out, errors = cli(*deletion, typed="2", approve_own=True)
+    assert code == 0, errors
+    assert "user1@example.com" in errors  # whoever answers sees who it is about
+    assert "2 users: 2 succeeded; run leavers-1" in out
+    assert (approval.read(folder).answer, approval.read(folder).by[:4]) == ("approved", "arn:")
+    assert calls(local_aws, "AdminDeleteUser") == 2
+
+
+def test_a_deletion_of_airflow_s_is_approved_there(cli, resources, settings, local_aws):
+    """A terminal is no way round the question that waits in Airflow."""
+    from cognito_import.ingest import ingest_request
+
+    folder = RunFolder(resources.s3, resources.bucket, "asked-in-airflow")
+    request = {"data": ["a@example.com"], "adminemail": resources.admin, "jobtype": "delete"}
+    ingest_request(request, settings, resources.s3, folder, asked_by="hanako")
+    code, _, errors = cli("run", "--name", "asked-in-airflow", typed="1", approve_own=True)
+    assert code == 2
+    assert "it is approved there" in errors
+    assert calls(local_aws, "AdminDeleteUser") == 0
+
+
+def test_a_deletion_that_nobody_has_to_approve_is_never_silent(cli, users, resources, local_aws):
+    """A script says --yes, a person types the number."""
+    deletion = ("run", users(1), "--admin", resources.admin, "--jobtype", "delete")
+    code, _, errors = cli(*deletion, approve_deletions=False)
+    assert (code, "Nobody is there to answer" in errors) == (2, True)
+    assert calls(local_aws, "AdminGetUser") == 0
+    code, out, _ = cli(*deletion, "--yes", approve_deletions=False)
+    assert (code, "1 failed" in out) == (0, True)  # there is no such user, which is a result
+
+
+def test_a_report_is_made_anew(cli, users, resources, mails):
+    """With a new link, also to another address, and for a run by its id in Airflow."""
+    airflow = "manual__2026-11-24T10:00:00+00:00"
+    assert cli("run", users(1), "--admin", resources.admin, "--name", airflow)[0] == 0
+    code, out, _ = cli("report", airflow)
+    assert code == 0
+    assert "run manual-2026-11-24T10-00-00-00-00-" in out
+    first, second = (mail["BodyText"] for mail in mails())
+    assert first.partition("X-Amz-Signature=")[2] != second.partition("X-Amz-Signature=")[2] or first != second
+    resources.ses.verify_email_identity(EmailAddress="other@example.com")
+    assert cli("report", airflow, "--admin", "other@example.com")[0] == 0
+    assert len(mails()) == 2
+
+
+def test_progress_tells_how_long_it_will_take():
+    """Users, failures, rate and what is left; those finished before count as finished, not as fast."""
+    progress = Progress(2_000, 500)
+    progress._began -= 10
+    for number in range(100):
+        progress.add(
+            Outcome.failed(number, "a@example.com", "X", "y") if number < 3 else Outcome(number, "a", "succeeded")
+        )
+    assert progress.line() == "600 of 2,000 users, 3 failed, 10.0/s, 2 min 20 s left"
