@@ -153,11 +153,12 @@ def test_check_changes_nothing(cli, users, resources, local_aws, mails):
     """Findings are printed; no object is written, no group made, no user called for, no mail sent."""
     path = users(3, more="user1@example.com\n,\nnobody\n")
     before = objects(resources)
-    code, out, _ = cli("check", path, "--admin", resources.admin, "--create-groups", default_groups=["NEW"])
+    code, out, errors = cli("check", path, "--admin", resources.admin, "--create-groups", default_groups=["NEW"])
     assert code == 1
-    assert "row 4:" in out
-    assert "row 6: InvalidAddress" in out
+    assert "row 5: DuplicateAddress: Duplicate of row 2." in out
+    assert "row 7: InvalidAddress" in out
     assert "3 to process, 2 rejected. AWS is ready." in out
+    assert "The group 'NEW' does not exist; the run would create it." in errors
     assert "@example.com" not in out
     assert cli("check", users(3), "--admin", resources.admin)[0] == 0
     code, _, errors = cli("check", users(3), "--admin", resources.admin, default_groups=["MISSING"])
@@ -168,6 +169,16 @@ def test_check_changes_nothing(cli, users, resources, local_aws, mails):
     groups = boto3.client("cognito-idp").list_groups(UserPoolId=resources.user_pool_id)["Groups"]
     assert [group["GroupName"] for group in groups] == ["BASIC"]
     assert not [call for call in local_aws.calls() if call["operation"].startswith("Admin")]
+
+
+def test_a_dry_run_says_what_would_happen(cli, users, resources, local_aws):
+    """Nobody is asked, since nobody is changed."""
+    assert cli("run", users(1), "--admin", resources.admin)[0] == 0
+    code, out, errors = cli("run", users(3), "--admin", resources.admin, "--jobtype", "delete", "--dry-run")
+    assert code == 0
+    assert "dry run, nothing was changed: 3 users: 1 " in out
+    assert "3 of 3 users" in errors
+    assert calls(local_aws, "AdminDeleteUser") == 0
 
 
 def test_ctrl_c_finishes_and_reports(cli, users, resources, local_aws, mails):

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 def require_consent(folder: RunFolder, deployment: Deployment, *, yes: bool) -> None:
     """Return if the run's users may be called for. Raises NotApprovedError; nobody was touched."""
     manifest = folder.required_manifest()
-    if manifest.jobtype == "import" or manifest.users == manifest.rejected_rows or _is_approved(folder, manifest):
+    if manifest.jobtype == "import" or manifest.dry_run or manifest.users == manifest.rejected_rows:
+        return
+    if _is_approved(folder, manifest):
         return
     if not manifest.approve:
         if not yes:

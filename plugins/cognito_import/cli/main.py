@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from cognito_import import addresses
@@ -80,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     users.add_argument("--existing", choices=("fail", "complete"), help="what an import does with users who exist")
     users.add_argument("--invite", action="store_const", const=True, help="have Cognito mail invitations")
     users.add_argument("--create-groups", action="store_const", const=True, help="create groups that are missing")
+    users.add_argument("--dry-run", action="store_const", const=True, help="change nothing, report what would happen")
     whole = argparse.ArgumentParser(
         prog="python -m cognito_import", epilog=_CODES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -121,14 +123,14 @@ def _check(options: argparse.Namespace, deployment: Deployment) -> bool:
     if request is None:
         message = "There is nothing to check; expected a list of users, or --request."
         raise RequestError(message)
-    manifest = read(request, folder, deployment)
-    rejected = list(folder.progress().outcomes.values())
-    for outcome in rejected[:MAX_ROWS]:
-        say(f"row {outcome.row}: {outcome.code}: {addresses.hidden(outcome.message)}")
+    manifest = read({**request, "dry_run": True}, folder, deployment)
+    rejected = folder.progress().outcomes
+    found = ((rejected[number], cells) for number, cells in enumerate(folder.cells(), start=1) if number in rejected)
+    for outcome, cells in islice(found, MAX_ROWS):
+        say(f"row {cells['row']}: {outcome.code}: {addresses.hidden(outcome.message)}")
     if (more := len(rejected) - MAX_ROWS) > 0:
         say(f"and {more:,} more rows")
-    for warning in make_ready(folder, deployment, only_look=True):
-        say(addresses.hidden(warning, (deployment.settings.mail_from,)))
+    make_ready(folder, deployment)  # it logs what a run can live with
     say(
         f"{manifest.users:,} users: {manifest.users - len(rejected):,} to process, {len(rejected):,} rejected. AWS is ready."
     )

@@ -20,6 +20,7 @@ OPTIONS = {
     "existing": "existing_users",
     "invite": "invite",
     "create_groups": "create_groups",
+    "dry_run": "dry_run",
 }
 """The options that are keys of a request."""
 

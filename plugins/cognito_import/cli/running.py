@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -61,28 +60,20 @@ def read(request: dict[str, Any], folder: RunFolder, deployment: Deployment) -> 
     )
 
 
-def make_ready(folder: RunFolder, deployment: Deployment, *, only_look: bool = False) -> list[str]:
-    """Check that AWS is ready, make it so unless this is `only_look`, and return warnings.
-
-    Raises PreflightError, NotReadyError and SettingsError.
-    """
+def make_ready(folder: RunFolder, deployment: Deployment) -> None:
+    """Check that AWS is ready. Raises PreflightError, NotReadyError and SettingsError."""
     manifest = folder.required_manifest()
-    if only_look and manifest.create_groups:
-        manifest = replace(manifest, groups=[])  # those that are missing would be created
     clients = preflight.Clients(
         deployment.cognito, folder.s3, deployment.client("ses"), None, deployment.client("sesv2")
     )
     _, expire_at = deployment.signer(None)
     try:
         manifest.raise_if_differs(deployment.settings)
-        found = preflight.check(
-            manifest, deployment.settings, clients, expire_at, rows=folder.all_rows(), folder=folder
-        )
+        preflight.check(manifest, deployment.settings, clients, expire_at, rows=folder.all_rows(), folder=folder)
     except (PreflightError, SettingsError) as error:
         folder.refuse(str(error))  # so that the run keeps no user from a deletion
         raise
     folder.withdraw_rejection()
-    return found
 
 
 def report(
