@@ -8,8 +8,9 @@ import boto3
 import pytest
 
 from cognito_import import aws
-from cognito_import.engine import next_step, rounds
+from cognito_import.engine import rounds
 from cognito_import.engine.batches import run_batch
+from cognito_import.engine.next_step import Next
 from cognito_import.engine.pacing import Pacer
 from cognito_import.engine.user_pool import UserPool
 from cognito_import.errors import (
@@ -341,7 +342,7 @@ def test_an_execution_seals_its_run_before_it_calls(run, local_aws):
     run = run(engine="step_functions")
     manifest = run.read()
     client = boto3.client("cognito-idp", config=aws.COGNITO)
-    begin = next_step.from_json(None)
+    begin = Next()
     with pytest.raises(SettingsError, match="'user_pool_id'"):
         rounds.settle(run.folder(), replace(run.settings, user_pool_id=OTHER_POOL), client, begin, seconds=60)
     assert not run.folder().required_manifest().begun

@@ -50,7 +50,7 @@ def ingest(event: JSON) -> JSON:
         manifest.raise_if_differs(environment.settings(), in_function=True)
         preflight.check(manifest, environment.settings(), clients, None, rows=folder.all_rows(), folder=folder)
     except (PreflightError, SettingsError) as error:
-        folder.refuse(str(error))  # for whoever reports the run
+        folder.reject(str(error))  # for whoever reports the run
         raise
     folder.withdraw_rejection()
     return {

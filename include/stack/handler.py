@@ -24,7 +24,8 @@ from dataclasses import replace
 from typing import Any
 
 from cognito_import import addresses
-from cognito_import.engine import children, execution_lock, next_step, rounds
+from cognito_import.engine import children, execution_lock, rounds
+from cognito_import.engine.next_step import Next
 from stack import environment, execution_input, reporting
 
 JSON = dict[str, Any]
@@ -57,9 +58,9 @@ def acquire_lock(event: JSON) -> bool:
 
 def settle(event: JSON) -> JSON:
     """Settle whom earlier calls may have reached, and say what the execution does next. Raises RunFolderError."""
-    before = next_step.from_json(event["before"])
+    before = Next.from_dict(event["before"] or {})
     if not _has_lock(event["execution"]):  # redriven, and overtaken meanwhile
-        return next_step.as_json(replace(before, step="lock"))
+        return replace(before, step="lock").to_dict()
     told = rounds.settle(
         environment.folder(event["run"]),
         environment.settings(),
@@ -68,7 +69,7 @@ def settle(event: JSON) -> JSON:
         seconds=SETTLE_SECONDS,
     )
     # What a service said stays in the execution's history.
-    return next_step.as_json(replace(told, detail=addresses.hidden(told.detail)))
+    return replace(told, detail=addresses.hidden(told.detail)).to_dict()
 
 
 def begin_batch(event: JSON) -> JSON:

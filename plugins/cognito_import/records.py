@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -103,6 +104,16 @@ class Record:
             )
             raise RunFolderError(message) from None  # pydantic's error holds the values
         return read
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
+        """Return the record that :meth:`to_dict` gave."""
+        return cls.from_json(json.dumps(fields).encode(), "What was handed over")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as an object of JSON."""
+        fields: dict[str, Any] = json.loads(self.to_json())
+        return fields
 
     def to_json(self) -> bytes:
         """Return the record as it is stored."""

@@ -55,8 +55,9 @@ def module(tmp_path_factory):
 def folder():
     """A run folder that takes what it is given."""
     puts = []
-    s3 = SimpleNamespace(put_object=lambda **given: puts.append(given["Key"]))
-    return SimpleNamespace(s3=s3, bucket="bucket", prefix="runs/run-1/", run="run-1", puts=puts)
+    return SimpleNamespace(
+        s3=None, bucket="bucket", run="run-1", puts=puts, grant_slots=lambda: puts.append("runs/run-1/slots")
+    )
 
 
 @pytest.fixture

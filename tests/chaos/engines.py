@@ -18,6 +18,7 @@ from cognito_import.engine.user_pool import UserPool
 from cognito_import.errors import CallsStoppedError, CognitoImportError
 from cognito_import.run.folder import RunFolder
 from cognito_import.run.manifest import Manifest
+from cognito_import.run.s3_folder import S3Folder
 from stack import definition, environment, handler
 
 from .clock import Actor, Clock, Killed
@@ -115,7 +116,7 @@ class Airflow:
     def _worker(self, run: str, batch: Any) -> None:
         folder = self._folder(run)
         held_for = self.clock.random.choice((-300.0, 0.0, 0.5, 10.0))  # by a wall clock that may jump
-        pacer = Pacer(self.settings.pacing_seconds, held_for=held_for, shared=SharedRate(self.s3, BUCKET))
+        pacer = Pacer(self.settings.pacing_seconds, held_for=held_for, shared=SharedRate(S3Folder(self.s3, BUCKET, "")))
         manifest = folder.required_manifest()
         manifest.raise_if_planned_otherwise("mapped", self.rows)
         run_batch(

@@ -15,7 +15,7 @@ from cognito_import.engine.batches import run_batch
 from cognito_import.engine.calls import BACKOFF
 from cognito_import.engine.children import begin_batch, store_batch
 from cognito_import.engine.claims import Claim
-from cognito_import.engine.next_step import from_json
+from cognito_import.engine.next_step import Next
 from cognito_import.engine.pacing import Pacer
 from cognito_import.engine.patience import MAX_IDLE_SECONDS
 from cognito_import.engine.rounds import settle
@@ -251,7 +251,7 @@ def test_an_execution_waits_until_its_users_are_free(taken, pool, resources, set
     cognito = boto3.client("cognito-idp", config=aws.COGNITO)
     claim = Claim(two, 1, "mapped", two.all_rows(), 60.0)
     claim.write()
-    told = settle(one, settings, cognito, from_json(None), seconds=60)
+    told = settle(one, settings, cognito, Next(), seconds=60)
     assert told.step == "wait"
     last = settle(one, settings, cognito, replace(told, idle_seconds=MAX_IDLE_SECONDS), seconds=60)
     assert (last.step, last.kind, last.detail) == ("report", "unfinished", f"{claims.CODE}: {claims.reason(1)}")

@@ -139,7 +139,7 @@ def test_an_import_that_was_refused_says_nothing(asked, outcomes, resources, goe
     name = names(resources)[ANNA]
     leavers = asked("leavers", "delete", [ANNA])
     joiners = asked("joiners", "import", [ANNA], later=30)
-    joiners.refuse("Preflight found 1 problem; no user was touched:\n  - The sender is not verified.")
+    joiners.reject("Preflight found 1 problem; no user was touched:\n  - The sender is not verified.")
     if goes_on:
         joiners.withdraw_rejection()
     assert outcomes(leavers)[ANNA] == (IMPORTED_SINCE if goes_on else "", name)

@@ -17,6 +17,7 @@ from cognito_import.engine.shared_rate import CUT, HOLD_SECONDS, LEAST, REGAIN, 
 from cognito_import.engine.user_pool import UserPool
 from cognito_import.ingest import ingest_request
 from cognito_import.run.folder import PACE, RunFolder
+from cognito_import.run.s3_folder import S3Folder
 
 LIVE = -1
 QUOTA, NEEDED = 25.0, 12
@@ -81,7 +82,7 @@ class Window:
 @pytest.fixture
 def rate(resources):
     """The rate of the test's bucket, as a slot of its own would see it."""
-    return lambda: SharedRate(resources.s3, resources.bucket)
+    return lambda: SharedRate(S3Folder(resources.s3, resources.bucket, ""))
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def simulated(quota, live, seconds, ceiling=1.0):
     objects, times, pacers = Objects(), [], []
     events = [(100.0, LIVE)]
     for slot in range(20):
-        time, shared = Time(), SharedRate(None, "")  # type: ignore[arg-type]
+        time, shared = Time(), SharedRate(S3Folder(None, "", ""))  # type: ignore[arg-type]
         shared._objects = objects  # type: ignore[assignment]
         times.append(time)
         clock = lambda time=time: time.now  # noqa: E731 - each slot has its own
@@ -227,7 +228,7 @@ def test_nobody_goes_below_the_least(rate):
 
 def test_a_slot_that_cannot_read_yields_by_itself(resources, made_of, caplog):
     """Without the object a throttle slows its own slot down as before; that is said once, and is no failure."""
-    time, pacer = made_of(SharedRate(resources.s3, f"{resources.bucket}-gone"))
+    time, pacer = made_of(SharedRate(S3Folder(resources.s3, f"{resources.bucket}-gone", "")))
     with caplog.at_level(logging.WARNING):
         pacer.throttled()
         pacer.share()

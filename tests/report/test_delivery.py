@@ -3,6 +3,7 @@
 import csv
 import errno
 import io
+import json
 import os
 import re
 import tempfile
@@ -182,9 +183,10 @@ def test_what_an_earlier_version_reported_is_still_known(resources, settings, fo
     """It did not say whether its link may have ended, so that link is taken to last."""
     finish(folder)
     report(resources, settings, folder)
-    stored = folder.read_report()
+    key = f"{folder.prefix}report.json"
+    stored = json.loads(resources.s3.get_object(Bucket=folder.bucket, Key=key)["Body"].read())
     del stored["delivery"]["may_expire_earlier"], stored["delivery"]["mailed"]
-    folder.write_report(stored)
+    resources.s3.put_object(Bucket=folder.bucket, Key=key, Body=json.dumps(stored).encode())
     report(resources, settings, folder, now=NOW + timedelta(hours=1))
     assert failure_reason(folder, "success") is None
     assert len(mails()) == 1
@@ -199,7 +201,7 @@ def test_a_report_that_fails_is_an_error_and_can_be_retried(
     local_aws.fault(operation, service=service, code="AccessDenied", status=403, times=1)
     with pytest.raises(ReportError, match="AccessDenied"):
         report(resources, settings, folder)
-    assert folder.read_report() is None
+    assert not folder.is_reported()
     report(resources, settings, folder)
     assert len(mails()) == 1
     assert local_aws.calls() == []

@@ -128,7 +128,7 @@ def test_what_refused_a_run_amid_its_users_is_their_reason(folder, settings, res
     ingest_request(request_, settings, resources.s3, folder)
     finish(folder, 1)
     finish(folder, 2, stopped="AccessDeniedException: Not authorized.")
-    folder.refuse("Preflight found 1 problem; no user was touched:\n  - The setting 'state_machine_arn' is missing.")
+    folder.reject("Preflight found 1 problem; no user was touched:\n  - The setting 'state_machine_arn' is missing.")
     with pytest.raises(IncompleteRunError, match=r"^Preflight found 1 problem"):
         end().raise_if_incomplete()
     done, left = rows_of(fetch(link_in(mails()[-1])))

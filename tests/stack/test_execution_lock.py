@@ -204,11 +204,11 @@ def test_lock_needs_a_fresh_grant_of_the_sensor(unlocked: Any, monkeypatch: pyte
     folder = RunFolder(machine.s3, machine.variable["report_bucket"], "run-of-a-sensor")
     arn = machine.start({})
     assert not ask(machine, arn, folder)
-    execution_lock.grant(folder)
+    folder.grant_slots()
     monkeypatch.setattr(execution_lock, "GRANT_SECONDS", 1.0)
     time.sleep(3)
     assert not ask(machine, arn, folder)
-    execution_lock.grant(folder)
+    folder.grant_slots()
     assert ask(machine, arn, folder)
     time.sleep(3)
     assert ask(machine, arn, folder)
@@ -222,7 +222,7 @@ def test_execution_of_airflow_calls_nobody_before_the_grant(machine: Any, aws: L
     waiting = machine.start({"run": folder.run, "report": False, "wait_for_slots": True})
     time.sleep(5)
     assert times(aws, users) == []
-    execution_lock.grant(folder)
+    folder.grant_slots()
     assert machine.wait(waiting)["status"] == "SUCCEEDED"
     assert len(times(aws, users)) == 10
 

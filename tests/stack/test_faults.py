@@ -192,7 +192,7 @@ def test_execution_that_its_own_preflight_refuses_leaves_the_reason(
     folder = machine.filled([{**user, "groups": ["GONE"]} for user in addresses(2)])
     ended = machine.run({"run": folder.run, "report": False})
     assert (ended["status"], ended["error"]) == ("FAILED", "PreflightError")
-    assert "The group 'GONE'" in folder.refused()["reason"]
+    assert "The group 'GONE'" in folder.rejected().reason
     before = len(aws.outbox())
     assert machine.run({"run": folder.run})["error"] == "PreflightError"
     wait_for_mails(aws, before + 1)
@@ -204,7 +204,7 @@ def test_execution_that_its_own_preflight_refuses_leaves_the_reason(
         assert machine.run({"run": folder.run, "report": False})["status"] == "SUCCEEDED"
     finally:
         machine.cognito.delete_group(UserPoolId=machine.pool, GroupName="GONE")
-    assert folder.refused() is None
+    assert folder.rejected() is None
     assert folder.read_rejection() is None
 
 

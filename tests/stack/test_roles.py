@@ -440,8 +440,8 @@ USES: list[tuple[str, list[str], Callable[[Any, Any], object]]] = [
         lambda s, _: s.client("sesv2").get_suppressed_destination(EmailAddress=ADMIN),
     ),
     ("ses:SendEmail", WORKER, lambda s, _: _mail(s)),
-    ("s3:PutObject", WORKER, lambda s, m: _folder(s, m).write_report({})),
-    ("s3:GetObject", WORKER, lambda s, m: _folder(s, m).read_report()),
+    ("s3:PutObject", WORKER, lambda s, m: _folder(s, m).grant_slots()),
+    ("s3:GetObject", WORKER, lambda s, m: _folder(s, m).is_reported()),
     ("s3:ListBucket", WORKER, lambda s, m: _folder(s, m).checkpoints(1)),
     (
         "s3:DeleteObject",

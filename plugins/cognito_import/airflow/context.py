@@ -126,7 +126,7 @@ def _leave_reason(folder: RunFolder, reason: str) -> None:
     from cognito_import.errors import RunFolderError
 
     try:
-        folder.refuse(reason)
+        folder.reject(reason)
     except RunFolderError as failure:  # the bucket may be the very thing that is not ready
         log.warning("The reason could not be left in the run folder: %s", failure)
 

@@ -176,6 +176,6 @@ class AwaitExecution(StepFunctionExecutionSensor):
         try:
             self._has_lock = execution_lock.holds(folder.s3, folder.bucket, self.execution_arn)
             if not self._has_lock:
-                execution_lock.grant(folder)
+                folder.grant_slots()
         except RunFolderError as error:
             self.log.warning("The execution cannot be told that the slots are held; trying again: %s", error)

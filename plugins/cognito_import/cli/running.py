@@ -71,7 +71,7 @@ def make_ready(folder: RunFolder, deployment: Deployment) -> None:
         manifest.raise_if_differs(deployment.settings)
         preflight.check(manifest, deployment.settings, clients, expire_at, rows=folder.all_rows(), folder=folder)
     except (PreflightError, SettingsError) as error:
-        folder.refuse(str(error))  # so that the run keeps no user from a deletion
+        folder.reject(str(error))  # so that the run keeps no user from a deletion
         raise
     folder.withdraw_rejection()
 

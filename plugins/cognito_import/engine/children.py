@@ -61,7 +61,7 @@ def begin_batch(folder: RunFolder, settings: Settings, number: int, round_number
     """
     manifest = folder.required_manifest()
     settings = manifest.applied_to(settings)
-    rate = SharedRate(folder.s3, folder.bucket).exchange(throttled=False) or UNHINDERED
+    rate = SharedRate(folder).exchange(throttled=False) or UNHINDERED
     pause, first_pause = pauses(settings.pacing_seconds, min(1.0, rate.after(0.0)), number)
     users: list[JSON] = []
     until = 0
@@ -153,7 +153,7 @@ def store_batch(  # noqa: PLR0913 - what a child hands over
     if closed:
         _claim(folder, number, round_number, rows.values()).withdraw()
     if slowed:
-        SharedRate(folder.s3, folder.bucket).exchange(throttled=True)
+        SharedRate(folder).exchange(throttled=True)
     breaker.stop_round_if_alike(folder, round_number, checkpoint)
     return [outcome.row for outcome in checkpoint.outcomes]
 

@@ -21,11 +21,13 @@ most share the slots). For one that names the same users also its batch's outcom
 
 from __future__ import annotations
 
-import json
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from pydantic.dataclasses import dataclass
 
 from cognito_import.errors import RunFolderError
+from cognito_import.records import STRICT, Record
 from cognito_import.run.checkpoints import Progress
 from cognito_import.run.folder import CALLING, RunFolder
 from cognito_import.run.shared_objects import SharedObjects
@@ -54,12 +56,21 @@ def reason(count: int) -> str:
     return f"Another run is at work on {count:,} of these users."
 
 
+@dataclass(frozen=True, slots=True, config=STRICT)
+class StoredClaim(Record):
+    """The `users`, folded addresses, that a worker may call for until it has stored nothing for its `busy_seconds`."""
+
+    busy_seconds: float
+    users: list[str]
+
+
 class Claim:
     """One worker's claim on the users of its batch."""
 
     def __init__(self, folder: RunFolder, batch: int, token: str, rows: Iterable[UserRow], busy_seconds: float) -> None:
         """Write nothing yet. `busy_seconds` is how long the worker may call after it last stored something."""
         self._folder = folder
+        self._claims = _claims(folder)
         self._batch = f"{folder.run}/{batch:05d}-"
         self._name = self._batch + token
         self._users = {folded(row.useremail) for row in rows}
@@ -67,8 +78,7 @@ class Claim:
 
     def write(self) -> None:
         """Write the claim. Raises RunFolderError."""
-        claim = {"busy_seconds": self._busy_seconds, "users": sorted(self._users)}
-        _objects(self._folder).write(self._name, json.dumps(claim, separators=(",", ":")).encode())
+        self._claims.write(self._name, StoredClaim(self._busy_seconds, sorted(self._users)).to_json())
 
     def stake(self, ended_before: datetime | None = None) -> set[str]:
         """Write the claim, and return those of its addresses that other runs' workers may be calling for.
@@ -77,41 +87,41 @@ class Claim:
         RunFolderError.
         """
         self.write()
-        objects, others = _objects(self._folder), []
-        for name, written, age in objects.listed():
+        others = []
+        for name, written, age in self._claims.listed():
             if not name.startswith(f"{self._folder.run}/"):
                 others.append((name, age))
             elif ended_before and written < ended_before and name.startswith(self._batch):
-                objects.delete(name)
+                self._claims.delete(name)
         return _held(self._folder, self._users, others)
 
     def withdraw(self) -> None:
         """Delete the claim. If that fails, it lapses by itself."""
         try:
-            _objects(self._folder).delete(self._name)
+            self._claims.delete(self._name)
         except RunFolderError as error:
             log.warning("A claim stays until it lapses: %s", error)
 
 
 def contested(folder: RunFolder, users: set[str]) -> set[str]:
     """Return those of `users`, folded addresses, whom workers of other runs may be calling for. Raises RunFolderError."""
-    listed = _objects(folder).listed()
+    listed = _claims(folder).listed()
     return _held(folder, users, [(name, age) for name, _, age in listed if not name.startswith(f"{folder.run}/")])
 
 
 def _held(folder: RunFolder, users: set[str], others: list[tuple[str, float]]) -> set[str]:
     """Those of `users` whom the `others` hold: claims of other runs by name, each with its age in seconds."""
-    found: set[str] = set()
+    claims, found = _claims(folder), set[str]()
     for name, age in others:
-        text = _objects(folder).read(name) if age < OBSOLETE_SECONDS else None
+        text = claims.read(name) if age < OBSOLETE_SECONDS else None
         if text is None:  # or it was withdrawn meanwhile
             continue
-        claim: dict[str, Any] = json.loads(text)
-        shared = users & set(claim["users"]) - found
+        claim = StoredClaim.from_json(text, CALLING + name)
+        shared = users & set(claim.users) - found
         if shared:
             run, _, worker = name.partition("/")
             other = RunFolder(folder.s3, folder.bucket, run)
-            found |= _held_by(other, int(worker.partition("-")[0]), shared, age, claim["busy_seconds"])
+            found |= _held_by(other, int(worker.partition("-")[0]), shared, age, claim.busy_seconds)
     return found
 
 
@@ -124,5 +134,5 @@ def _held_by(other: RunFolder, batch: int, users: set[str], age: float, busy_sec
     return users - {folded(outcome.useremail) for outcome in progress.outcomes.values()} if busy else set()
 
 
-def _objects(folder: RunFolder) -> SharedObjects:
+def _claims(folder: RunFolder) -> SharedObjects:
     return SharedObjects(folder.s3, folder.bucket, CALLING)

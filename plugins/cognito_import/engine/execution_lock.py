@@ -17,18 +17,16 @@ so either the task sees the execution and calls nobody, or the execution sees th
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
+from pydantic.dataclasses import dataclass
 
-from cognito_import import aws
-from cognito_import.aws import error_details, server_time
 from cognito_import.engine import executions
-from cognito_import.errors import RunFolderError
+from cognito_import.records import STRICT, Record
 from cognito_import.run.folder import LOCK
+from cognito_import.run.shared_objects import SharedObjects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,10 +41,14 @@ GRANT_SECONDS: Final = 60.0
 
 _POLL_SECONDS: Final = 10.0
 
-_OVERTAKEN: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
-"""Another execution has written the object since it was read ("Conditional writes", Amazon S3 User Guide)."""
-
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
+class Holder(Record):
+    """The ARN of the execution that holds the lock, or was the last to hold it."""
+
+    execution: str
 
 
 def acquire(s3: S3Client, sfn: SFNClient, bucket: str, execution_arn: str, *, granted_by: RunFolder | None) -> bool:
@@ -56,32 +58,14 @@ def acquire(s3: S3Client, sfn: SFNClient, bucket: str, execution_arn: str, *, gr
     watches. Raises RunFolderError if S3 fails, and ExecutionError if Step Functions does not tell whether the last holder
     runs.
     """
-    holder, etag = _holder(s3, bucket)
+    holder, version = _holder(s3, bucket)
     if holder == execution_arn:
         return True
-    if granted_by is not None and not _is_granted(granted_by):
+    if granted_by is not None and granted_by.slots_granted_ago() > GRANT_SECONDS:
         return False
     if holder and executions.is_running(sfn, holder):
         return False
-    condition: Any = {"IfMatch": etag} if holder else {"IfNoneMatch": "*"}
-    try:
-        s3.put_object(Bucket=bucket, Key=LOCK, Body=json.dumps({"execution": execution_arn}).encode(), **condition)
-    except ClientError as error:
-        if error_details(error)[0] in _OVERTAKEN:
-            return False
-        raise _failure("written", bucket, LOCK, error) from error
-    except BotoCoreError as error:
-        raise _failure("written", bucket, LOCK, error) from error
-    return True
-
-
-def grant(folder: RunFolder) -> None:
-    """Let the run's execution take the lock within the next GRANT_SECONDS. Raises RunFolderError."""
-    key = _grant_key(folder)
-    try:
-        folder.s3.put_object(Bucket=folder.bucket, Key=key, Body=b"")
-    except (ClientError, BotoCoreError) as error:
-        raise _failure("written", folder.bucket, key, error) from error
+    return _objects(s3, bucket).replace(LOCK, Holder(execution_arn).to_json(), version)
 
 
 def holds(s3: S3Client, bucket: str, execution_arn: str) -> bool:
@@ -112,36 +96,11 @@ def wait_for_executions(
         sleep(_POLL_SECONDS)
 
 
-def _grant_key(folder: RunFolder) -> str:
-    return f"{folder.prefix}slots"
+def _holder(s3: S3Client, bucket: str) -> tuple[str, str | None]:
+    """Return the execution that the lock names, empty if there is none yet, and the lock's version."""
+    found = _objects(s3, bucket).stored(LOCK)
+    return (Holder.from_json(found[0], LOCK).execution, found[1]) if found else ("", None)
 
 
-def _is_granted(folder: RunFolder) -> bool:
-    key = _grant_key(folder)
-    try:
-        response = folder.s3.head_object(Bucket=folder.bucket, Key=key)
-    except ClientError as error:
-        if error_details(error)[0] in {"NoSuchKey", "404"}:
-            return False
-        raise _failure("read", folder.bucket, key, error) from error
-    except BotoCoreError as error:
-        raise _failure("read", folder.bucket, key, error) from error
-    return (server_time(response) - response["LastModified"]).total_seconds() <= GRANT_SECONDS
-
-
-def _holder(s3: S3Client, bucket: str) -> tuple[str, str]:
-    """Return the execution that the object names, and the object's ETag; empty texts if there is none yet."""
-    try:
-        response = s3.get_object(Bucket=bucket, Key=LOCK)
-        return str(json.loads(response["Body"].read())["execution"]), response["ETag"]
-    except ClientError as error:
-        if error_details(error)[0] == "NoSuchKey":
-            return "", ""
-        raise _failure("read", bucket, LOCK, error) from error
-    except BotoCoreError as error:
-        raise _failure("read", bucket, LOCK, error) from error
-
-
-def _failure(doing: str, bucket: str, key: str, error: ClientError | BotoCoreError) -> RunFolderError:
-    allow = f"s3:{'PutObject' if doing == 'written' else 'GetObject'} and s3:ListBucket"
-    return aws.failure(RunFolderError, error, doing, f"s3://{bucket}/{key}", allow=allow, then="try again")
+def _objects(s3: S3Client, bucket: str) -> SharedObjects:
+    return SharedObjects(s3, bucket, "")

@@ -63,7 +63,7 @@ def slot_pacer(settings: Settings, folder: RunFolder, *, held_for: float = 0.0) 
 
     The slots of a dry run share what the quotas for reading leave, less the reserve, whatever the pace of an import.
     """
-    shared = SharedRate(folder.s3, folder.bucket)
+    shared = SharedRate(folder)
     if (manifest := folder.manifest()) and manifest.dry_run:
         found = pace.read(folder)
         quotas = {

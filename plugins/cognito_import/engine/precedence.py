@@ -53,7 +53,7 @@ _MOMENT: Final = "%Y%m%dT%H%M%SZ"
 
 def enter_import(folder: RunFolder, read_at: datetime) -> None:
     """Enter the run as an import that was read then. Raises RunFolderError."""
-    _objects(folder).write(f"{read_at.astimezone(UTC):{_MOMENT}}_{folder.run}", b"")
+    _entries(folder).write(f"{read_at.astimezone(UTC):{_MOMENT}}_{folder.run}", b"")
 
 
 class Precedence:
@@ -62,6 +62,7 @@ class Precedence:
     def __init__(self, folder: RunFolder, rows: Iterable[UserRow]) -> None:
         """Read nothing yet."""
         self._folder = folder
+        self._entries = _entries(folder)
         manifest = folder.required_manifest()
         self._user_pool_id, self._asked, self._began = manifest.user_pool_id, manifest.asked_at, manifest.began_at
         self._users = {folded(row.useremail) for row in rows}
@@ -93,7 +94,7 @@ class Precedence:
         return {
             address: other.run
             for other, manifest in self._imports(self._asked)
-            if manifest.asked_at >= self._asked and (shared := _shared(other, self._users)) and other.refused() is None
+            if manifest.asked_at >= self._asked and (shared := _shared(other, self._users)) and other.rejected() is None
             for address in shared
         }
 
@@ -108,7 +109,7 @@ class Precedence:
         }
 
     def _imports(self, read_since: datetime) -> Iterator[tuple[RunFolder, Manifest]]:
-        for name, _, _ in _objects(self._folder).listed(after=f"{read_since.astimezone(UTC):{_MOMENT}}"):
+        for name, _, _ in self._entries.listed(after=f"{read_since.astimezone(UTC):{_MOMENT}}"):
             other = RunFolder(self._folder.s3, self._folder.bucket, name.partition("_")[2])
             manifest = other.manifest() if other.run != self._folder.run else None
             # Without a manifest it has called for nobody yet.
@@ -127,5 +128,5 @@ def _made(other: RunFolder, users: set[str]) -> list[Outcome]:
     return [outcome for outcome in found if outcome.created and folded(outcome.useremail) in shared]
 
 
-def _objects(folder: RunFolder) -> SharedObjects:
+def _entries(folder: RunFolder) -> SharedObjects:
     return SharedObjects(folder.s3, folder.bucket, IMPORTED)

@@ -20,6 +20,7 @@ from cognito_import.engine.plan import MAX_BATCH_BYTES
 from cognito_import.engine.threads import run_batches
 from cognito_import.errors import CallsStoppedError, LeaseLostError
 from cognito_import.run.checkpoints import Progress
+from cognito_import.run.record_files import Stop
 from cognito_import.run.seal import seal
 
 if TYPE_CHECKING:
@@ -108,14 +109,14 @@ def settle(
         return replace(told, step="report", kind="asked", detail=question.reason)
     failure = folder.stopped_round(before.round) if before.round else None
     if stop is not None:
-        failure = str(stop), stop.temporary
+        failure = Stop(str(stop), stop.temporary)
     return _next(folder, told, survey, failure, waited=before.waited)
 
 
-def _next(folder: RunFolder, told: Next, survey: _Survey, failure: tuple[str, bool] | None, *, waited: bool) -> Next:
+def _next(folder: RunFolder, told: Next, survey: _Survey, failure: Stop | None, *, waited: bool) -> Next:
     """What follows from where the run stands; `failure` is what the calls met last, and whether it may pass by itself."""
-    detail, temporary = failure or ("", True)
-    if not temporary:
+    detail = failure.reason if failure else ""
+    if failure and not failure.temporary:
         return replace(told, step="report", kind="stopped", detail=detail)
     if not survey.to_settle and not survey.untouched:
         return replace(told, step="report")

@@ -17,18 +17,18 @@ nothing is written; beside live traffic that needs half of the quota there are f
 
 from __future__ import annotations
 
-import json
 import logging
-import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pydantic.dataclasses import dataclass
+
 from cognito_import.errors import RunFolderError
+from cognito_import.records import STRICT, Record
 from cognito_import.run.folder import PACE
 from cognito_import.run.shared_objects import SharedObjects
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3.client import S3Client
+    from cognito_import.run.s3_folder import S3Folder
 
 LOOK_SECONDS: Final = 3.0
 """How old what a slot knows of the shared rate may be."""
@@ -44,6 +44,13 @@ REGAIN: Final = 0.005
 throttle 3%."""
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
+class StoredRate(Record):
+    """What is stored of the rate; its age is S3's to say."""
+
+    rate: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +72,9 @@ UNHINDERED: Final = Rate(1.0, 1e9)
 class SharedRate:
     """The rate of all slots that work with one report bucket."""
 
-    def __init__(self, s3: S3Client, bucket: str) -> None:
-        """Take the bucket; nothing is read yet."""
-        path, _, self._name = PACE.rpartition("/")
-        self._objects = SharedObjects(s3, bucket, f"{path}/")
+    def __init__(self, folder: S3Folder) -> None:
+        """Take any folder in the bucket; nothing is read yet."""
+        self._objects = SharedObjects(folder.s3, folder.bucket, "")
         self._told = False
 
     def exchange(self, *, throttled: bool, ceiling: float = 1.0) -> Rate | None:
@@ -85,13 +91,13 @@ class SharedRate:
             return None
 
     def _exchange(self, *, throttled: bool, ceiling: float) -> Rate:
-        found = self._objects.stored(self._name)
+        found = self._objects.stored(PACE)
         content, version, age = found or (b"", None, 0.0)
         rate = _read(content, age)
         if not throttled or (found and age < HOLD_SECONDS):
             return rate
         cut = Rate(max(LEAST, min(ceiling, rate.after(0.0)) * CUT), 0.0)
-        if self._objects.replace(self._name, json.dumps({"rate": round(cut.left, 4)}).encode(), version):
+        if self._objects.replace(PACE, StoredRate(round(cut.left, 4)).to_json(), version):
             log.info("Cognito throttled a call: all slots go down to %.0f%% of their pace.", 100 * cut.left)
         return cut  # or another slot has cut the same rate at the same moment
 
@@ -99,7 +105,7 @@ class SharedRate:
 def _read(content: bytes, age: float) -> Rate:
     """The rate of an object; one that holds something else says nothing, and the next throttle replaces it."""
     try:
-        left = float(json.loads(content)["rate"])
-    except (ValueError, KeyError, TypeError):
+        left = StoredRate.from_json(content, PACE).rate
+    except RunFolderError:
         return UNHINDERED
-    return Rate(max(LEAST, left), age) if math.isfinite(left) else UNHINDERED
+    return Rate(max(LEAST, left), age)

@@ -6,15 +6,17 @@ import hashlib
 import logging
 import math
 import tempfile
-from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from pydantic.dataclasses import dataclass
 
 from cognito_import.engine import breaker
 from cognito_import.engine.batches import fence
 from cognito_import.engine.pace import expected_seconds
 from cognito_import.errors import IncompleteRunError, ReportError, RequestError
+from cognito_import.records import STRICT, Record
 from cognito_import.report import link, mail, mail_claim, results
 from cognito_import.report.again import request_again
 from cognito_import.report.mail import Expected
@@ -39,7 +41,7 @@ AGAIN: Final = timedelta(minutes=10)
 """How soon a link that may have ended unnoticed is mailed anew: a retry comes earlier, a person who misses it later."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class Delivery:
     """A report that went out: its counts, the CSV's key, when its link ends (ISO 8601), and SES's id of the mail.
 
@@ -67,6 +69,14 @@ class Delivery:
         return not self.may_expire_earlier or now - datetime.fromisoformat(self.mailed) < AGAIN
 
 
+@dataclass(frozen=True, slots=True, config=STRICT)
+class Reported(Record):
+    """What is stored of a report that went out; the `digest` tells whether the next one would say anything new."""
+
+    digest: str
+    delivery: Delivery
+
+
 def deliver(  # noqa: PLR0913 - all that a report depends on
     folder: RunFolder,
     settings: Settings,
@@ -91,6 +101,7 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
     its credentials end. Raises ReportError and RunFolderError; touches no user.
     """
     manifest = folder.required_manifest()
+    rejection = folder.read_rejection()
     if (question := breaker.tell(folder)) and not note:
         note = mail.engine_note("asked", question.reason, settings.locale)
     denial = approval.denied(folder)
@@ -99,7 +110,7 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
         # A task that was marked as failed by hand may still be at work; what is reported must stay true.
         fence(folder, unfinished)
         progress = folder.progress()
-    blocked = denial.reason(settings.time_zone) if denial else (folder.read_rejection() or {}).get("reason")
+    blocked = denial.reason(settings.time_zone) if denial else (rejection.reason if rejection else None)
     reasons = Reasons(settings.locale, folder.run, way=way)
     digest, outcomes = hashlib.sha256(manifest.adminemail.encode()), []
     digest.update(link.lasting_key(signer or s3, folder.bucket).encode())
@@ -164,7 +175,7 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
             now.isoformat(),
             manifest.dry_run,
         )
-        mail_claim.remember(folder, {"digest": digest.hexdigest(), "delivery": asdict(delivery)})
+        mail_claim.remember(folder, Reported(digest.hexdigest(), delivery))
     log.info("Reported %d users: %s.", summary.total, summary.as_dict())
     return delivery
 
@@ -176,10 +187,10 @@ def _expected(folder: RunFolder, settings: Settings, progress: Progress) -> Expe
 
 def _delivered(folder: RunFolder, digest: str, now: datetime) -> Delivery | None:
     """What was reported before, if there is no reason to mail again."""
-    before = folder.read_report()
-    if before and before["digest"] == digest and (delivery := Delivery(**before["delivery"])).is_fresh(now):
+    before = folder.read_report(Reported)
+    if before and before.digest == digest and before.delivery.is_fresh(now):
         log.info("These outcomes are reported already, and their link has not ended; mailing nothing.")
-        return delivery
+        return before.delivery
     return None
 
 
@@ -196,9 +207,9 @@ def failure_reason(folder: RunFolder, state: str) -> str | None:
     """Why a run that has ended in `state` is no success, in words for the file that it was about; None if it is one."""
     if state == "success":
         return None
-    reported = folder.read_report()
+    reported = folder.read_report(Reported)
     if reported is not None:
-        delivery = Delivery(**reported["delivery"])
+        delivery = reported.delivery
         question = breaker.unanswered(folder)
         why = question.reason if question else ""
         try:
@@ -209,7 +220,7 @@ def failure_reason(folder: RunFolder, state: str) -> str | None:
         return f"{why} The report is at s3://{folder.bucket}/{delivery.csv_key}."
     rejection = folder.read_rejection()
     if rejection is not None:
-        return rejection["reason"]
+        return rejection.reason
     if folder.manifest() is None:
         return "The run failed before its users were read; look at the log of its task 'read_request'. No user was touched."
     return "The report did not go out: look at the run's task 'report' in Airflow, then clear it. No user is touched again."

@@ -72,7 +72,7 @@ def conclude(  # noqa: PLR0913 - all that a report depends on
     now: datetime,
     page: str = "",
 ) -> Ending:
-    """Report the run as it stands, or tell its administrator why it was refused. Mails only what was not mailed before.
+    """Report the run as it stands, or tell its administrator why it was rejected. Mails only what was not mailed before.
 
     An execution of the run that nobody watches any more is stopped first. `request` is the run's conf, `from_inbox` tells
     that the nightly run started it; `signer`, `credentials_expire_at` and `page` are as for :func:`~.delivery.deliver`.
@@ -80,12 +80,12 @@ def conclude(  # noqa: PLR0913 - all that a report depends on
     """
     manifest = folder.manifest()
     then = _INBOX_AGAIN if from_inbox else READ_ANEW
-    if rejection := folder.refused():
+    if rejection := folder.rejected():
         to = manifest.adminemail if manifest else request.get("adminemail")
         source = str(request.get("source") or "")
         way: Literal["inbox", "airflow"] = "inbox" if from_inbox else "airflow"
         mail_rejection(folder, settings, ses, to=to, source=source, now=now, way=way, page=page)
-        return Ending(None, rejection["reason"], then)
+        return Ending(None, rejection.reason, then)
     if manifest is None:
         return Ending(None, UNREAD, then)
     if manifest.engine == "step_functions" and settings.state_machine_arn:
@@ -104,5 +104,5 @@ def _cause(folder: RunFolder, settings: Settings) -> str:
     if denial := approval.denied(folder):
         return denial.reason(settings.time_zone)
     if rejection := folder.read_rejection():
-        return rejection["reason"]
+        return rejection.reason
     return next(iter(folder.progress().stopped.values()), "")

@@ -11,11 +11,13 @@ import time
 import uuid
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
+from pydantic.dataclasses import dataclass
 from tenacity import Retrying, before_sleep_log, retry_if_exception, stop_after_delay, wait_exponential
 
 from cognito_import.errors import RunFolderError
+from cognito_import.records import STRICT, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +32,14 @@ _MAX_REPORT_WAIT_SECONDS: Final = 300.0
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
+class MailClaim(Record):
+    """Who is mailing, and since when, ISO 8601."""
+
+    token: str
+    since: str
 
 
 @contextmanager
@@ -49,25 +59,24 @@ def claimed(folder: RunFolder) -> Iterator[None]:
 
 def claim(folder: RunFolder, token: str, lapse: timedelta = LAPSE) -> bool:
     """Claim the run's mail for `token`; False if somebody else claimed it less than `lapse` ago, and has it still."""
-    found = folder.read_claim()
-    ours = f"{folder.now().isoformat()} {token}".encode()
+    found = folder.read_mail_claim(MailClaim)
+    ours = MailClaim(token, folder.now().isoformat())
     if found is None:
-        return folder.write_claim(ours, IfNoneMatch="*")
+        return folder.write_mail_claim(ours, IfNoneMatch="*")
     theirs, version = found
-    since, _, holder = theirs.decode().partition(" ")
-    if holder == token:  # S3 took the claim, and its answer was lost
+    if theirs and theirs.token == token:  # S3 took the claim, and its answer was lost
         return True
-    if holder and folder.now() - datetime.fromisoformat(since) < lapse:
+    if theirs and folder.now() - datetime.fromisoformat(theirs.since) < lapse:
         return False
-    return folder.write_claim(ours, IfMatch=version)
+    return folder.write_mail_claim(ours, IfMatch=version)
 
 
 def release(folder: RunFolder) -> None:
     """Let others claim the run's mail."""
-    folder.write_claim(b"")
+    folder.write_mail_claim(None)
 
 
-def remember(folder: RunFolder, reported: dict[str, Any]) -> None:
+def remember(folder: RunFolder, reported: Record) -> None:
     """Store what was reported. The mail has gone out, so wait while S3 fails: a retry of all would mail it again."""
     _retrying(_MAX_REPORT_WAIT_SECONDS, folder.write_report, reported)
 

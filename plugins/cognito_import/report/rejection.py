@@ -37,7 +37,7 @@ def mail_rejection(  # noqa: PLR0913 - all that the mail depends on
     RunFolderError.
     """
     rejection = folder.read_rejection()
-    if rejection is None or rejection["message_id"] or folder.read_report() is not None:
+    if rejection is None or rejection.message_id or folder.is_reported():
         return
     try:
         address = administrator(to, settings)
@@ -45,7 +45,7 @@ def mail_rejection(  # noqa: PLR0913 - all that the mail depends on
         log.warning("Nobody is told why the request was refused: %s", error)
         return
     composed = mail.compose_rejection(
-        rejection["reason"],
+        rejection.reason,
         source=source,
         run=folder.run,
         locale=settings.locale,
@@ -55,4 +55,4 @@ def mail_rejection(  # noqa: PLR0913 - all that the mail depends on
         inbox=settings.inbox or "",
         page=page,
     )
-    folder.write_rejection(rejection["reason"], mail.send(ses, composed, settings.mail_from, address))
+    folder.write_rejection(rejection.reason, mail.send(ses, composed, settings.mail_from, address))

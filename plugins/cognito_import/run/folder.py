@@ -13,11 +13,13 @@
     runs/{run}/leases/{batch}                 the token of the worker that may call for the batch
     runs/{run}/rounds/{round}.json            the batches that one round of the state machine's Map works on
     runs/{run}/rounds/{round}.stop            why that round makes no further call
+    runs/{run}/pace.json                      how fast the run may go, as preflight has found it
+    runs/{run}/slots                          stored while a sensor of Airflow holds the pool's slots (see `execution_lock`)
     runs/{run}/breaker.json                   why the run was stopped until somebody has it go on (see `breaker`)
     runs/{run}/approval.json                  of a deletion: whether it was approved, and by whom
     runs/{run}/report.json                    what was reported, and when its link ends
     runs/{run}/mailing                        who is mailing a report, and since when, or nothing
-    runs/{run}/rejection.json                   why no user of the run was touched, and what mail has told so
+    runs/{run}/rejection.json                 why no user of the run was touched, and what mail has told so
     runs/lock                                 the execution of the state machine that may call (see `execution_lock`)
     runs/calling/{run}/{batch}-{token}        the users that a worker may be calling for (see `claims`)
     runs/imported/{moment}_{run}              which runs are imports, and when they were read (see `precedence`)

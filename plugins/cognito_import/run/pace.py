@@ -1,29 +1,20 @@
-"""How fast a run may go, as preflight has found it and as its workers keep to it.
-
-::
-
-    runs/{run}/pace.json    written by preflight, each time that it runs
-"""
+"""How fast a run may go, as preflight has found it and as its workers keep to it."""
 
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from cognito_import.records import STRICT
-from cognito_import.run.shared_objects import SharedObjects
+from cognito_import.records import STRICT, Record
 
 if TYPE_CHECKING:
     from cognito_import.run.folder import RunFolder
 
-_NAME: Final = "pace.json"
-
 
 @dataclass(frozen=True, slots=True, config=STRICT)
-class RunPace:
+class RunPace(Record):
     """How fast a run may go: `limit` calls a second in each quota category, of all slots together.
 
     `quotas` are the calls a second that Cognito allows all callers, by category, in those that every user needs. `reading` are
@@ -40,19 +31,11 @@ class RunPace:
         return min(self.quotas, key=self.quotas.__getitem__)
 
 
-_RECORD: Final = TypeAdapter(RunPace)
-
-
 def write(folder: RunFolder, pace: RunPace) -> None:
     """Store the run's pace in place of an earlier one. Raises RunFolderError."""
-    _objects(folder).write(_NAME, _RECORD.dump_json(pace))
+    folder.write_pace(pace)
 
 
 def read(folder: RunFolder) -> RunPace | None:
     """Return the run's pace, or None if preflight has not run. Raises RunFolderError."""
-    found = _objects(folder).read(_NAME)
-    return None if found is None else _RECORD.validate_json(found)
-
-
-def _objects(folder: RunFolder) -> SharedObjects:
-    return SharedObjects(folder.s3, folder.bucket, folder.prefix)
+    return folder.read_pace(RunPace)

@@ -1,14 +1,36 @@
-"""What is stored of a run as a whole: the rounds of the state machine, approval, breaker, report and rejection."""
+"""What is stored of a run as a whole: the rounds of the state machine, pace, approval, breaker, report and rejection."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, TypeVar
+import math
+from typing import TypeVar
 
-from cognito_import.records import Record
+from pydantic.dataclasses import dataclass
+
+from cognito_import.records import STRICT, Record, Text
 from cognito_import.run.s3_folder import S3Folder
 
 R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
+class Stop(Record):
+    """Why a round of the state machine makes no further call, and whether the reason may pass by itself."""
+
+    reason: Text
+    temporary: bool
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
+class Rejection(Record):
+    """Why a run was rejected before any user was touched, and SES's id of the mail that said so.
+
+    Either is empty: the reason of a run that is no longer rejected, the id of a mail that has not gone out.
+    """
+
+    reason: Text
+    message_id: str = ""
 
 
 class RecordFiles(S3Folder):
@@ -28,17 +50,30 @@ class RecordFiles(S3Folder):
 
     def stop_round(self, number: int, reason: str, *, temporary: bool) -> None:
         """Have no further batch of the round begin."""
-        self._put(f"rounds/{number:03d}.stop", json.dumps({"reason": reason, "temporary": temporary}).encode())
+        self._put(f"rounds/{number:03d}.stop", Stop(reason, temporary).to_json())
 
-    def stopped_round(self, number: int) -> tuple[str, bool] | None:
-        """Why the round makes no further call, and whether the reason may pass by itself; None if it goes on."""
-        found = self._get(f"rounds/{number:03d}.stop")
-        if found is None:
-            return None
-        stop = json.loads(found)
-        return stop["reason"], stop["temporary"]
+    def stopped_round(self, number: int) -> Stop | None:
+        """Return why the round makes no further call; None if it goes on."""
+        return self._read(f"rounds/{number:03d}.stop", Stop)
 
-    # ---- approval and report
+    def grant_slots(self) -> None:
+        """Store that a sensor of Airflow holds the pool's slots for the run's execution."""
+        self._put("slots", b"")
+
+    def slots_granted_ago(self) -> float:
+        """Return how many seconds ago the slots were last granted, by S3's own clock; infinity if never."""
+        found = self._stored("slots")
+        return math.inf if found is None else found[2]
+
+    # ---- pace, approval and report
+
+    def read_pace(self, model: type[R]) -> R | None:
+        """Return how fast the run may go, a record of the `model`, or None before preflight."""
+        return self._read("pace.json", model)
+
+    def write_pace(self, pace: Record) -> None:
+        """Store how fast the run may go."""
+        self._put("pace.json", pace.to_json())
 
     def read_breaker(self, model: type[R]) -> R | None:
         """What stopped the run until somebody has it go on, a record of the `model`, or None."""
@@ -60,44 +95,52 @@ class RecordFiles(S3Folder):
         found = self._get(name)
         return None if found is None else model.from_json(found, self._name(name))
 
-    def read_report(self) -> dict[str, Any] | None:
-        """What was last reported, or None."""
-        found = self._get("report.json")
-        return None if found is None else json.loads(found)
+    def read_report(self, model: type[R]) -> R | None:
+        """Return what was last reported, a record of the `model`, or None."""
+        return self._read("report.json", model)
 
-    def write_report(self, report: dict[str, Any]) -> None:
-        """Remember what was reported."""
-        self._put("report.json", json.dumps(report).encode())
+    def write_report(self, report: Record) -> None:
+        """Store what was reported."""
+        self._put("report.json", report.to_json())
 
-    def read_claim(self) -> tuple[bytes, str] | None:
-        """Who is mailing a report, as it was stored, and its ETag; or None."""
-        return self._version("mailing")
+    def is_reported(self) -> bool:
+        """Tell whether the run was ever reported."""
+        return self._get("report.json") is not None
 
-    def write_claim(self, claim: bytes, **condition: str) -> bool:
-        """Store who is mailing; False, and nothing is changed, if S3's `condition` is not met."""
-        return self._put_if("mailing", claim, **condition)
+    def read_mail_claim(self, model: type[R]) -> tuple[R | None, str] | None:
+        """Return who is mailing a report, a record of the `model` or None for nobody, and its version.
 
-    def read_rejection(self) -> dict[str, str] | None:
-        """Why the run was refused (`reason`), and SES's id of the mail that told so (`message_id`, or empty); or None."""
-        found = self._get("rejection.json")
-        rejection: dict[str, str] | None = None if found is None else json.loads(found)
-        return rejection if rejection and rejection["reason"] else None
+        None if nobody ever was.
+        """
+        found = self._version("mailing")
+        if found is None:
+            return None
+        return (model.from_json(found[0], self._name("mailing")) if found[0] else None), found[1]
 
-    def refused(self) -> dict[str, str] | None:
-        """The refusal, as `read_rejection` gives it, of a run that has called for nobody; None for any other run."""
+    def write_mail_claim(self, claim: Record | None, **condition: str) -> bool:
+        """Store who is mailing, None for nobody; False, and nothing is changed, if S3's `condition` is not met."""
+        return self._put_if("mailing", claim.to_json() if claim else b"", **condition)
+
+    def read_rejection(self) -> Rejection | None:
+        """Return why the run is rejected, or None."""
+        rejection = self._read("rejection.json", Rejection)
+        return rejection if rejection and rejection.reason else None
+
+    def rejected(self) -> Rejection | None:
+        """Return why a run that has called for nobody is rejected; None for any other run."""
         return None if any(self._keys("outcomes/")) else self.read_rejection()
 
-    def refuse(self, reason: str) -> None:
-        """Remember why the run was refused. Nobody is told the same reason twice."""
+    def reject(self, reason: str) -> None:
+        """Store why the run is rejected. Nobody is mailed the same reason twice."""
         before = self.read_rejection()
-        if before is None or before["reason"] != reason:
+        if before is None or before.reason != reason:
             self.write_rejection(reason)
 
     def write_rejection(self, reason: str, message_id: str = "") -> None:
-        """Remember why the run was refused before any user was touched, and what mail has told so."""
-        self._put("rejection.json", json.dumps({"reason": reason, "message_id": message_id}).encode())
+        """Store why the run is rejected, and which mail said so, in place of an earlier rejection."""
+        self._put("rejection.json", Rejection(reason, message_id).to_json())
 
     def withdraw_rejection(self) -> None:
-        """Forget why the run was refused: it no longer is."""
+        """Forget why the run was rejected: it no longer is."""
         if self.read_rejection():
             self.write_rejection("")

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3.client import S3Client
 
-_TAKEN: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
-"""Somebody else has written the object ("Conditional writes", Amazon S3 User Guide)."""
+_OVERTAKEN: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
+"""Somebody else has written the object, or deleted it, since it was read ("Conditional writes", Amazon S3 User Guide)."""
 
 
 class S3Folder:
@@ -91,7 +91,7 @@ class S3Folder:
         try:
             self._put(name, content, **condition)
         except RunFolderError as error:
-            if isinstance(error.__cause__, ClientError) and error_details(error.__cause__)[0] in _TAKEN:
+            if isinstance(error.__cause__, ClientError) and error_details(error.__cause__)[0] in _OVERTAKEN:
                 return False
             raise
         return True
