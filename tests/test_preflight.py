@@ -123,6 +123,15 @@ def test_a_raised_quota_counts(preflight, local_aws):
         preflight({"slots": 60})
 
 
+def test_slots_too_few_for_a_raised_quota_are_said(preflight, local_aws):
+    """A slot makes some three calls a second, so the words name the three places that have to be raised together."""
+    local_aws.quotas(UserCreation=200, UserResourceUpdate=103)
+    (warning,) = preflight({"pace": "all"})
+    assert "leave 100 calls a second, and 20 slots make 3 each" in warning
+    assert "COGNITO_IMPORT_POOL_SLOTS to 34" in warning
+    assert preflight({"pace": "all", "slots": 34}) == []
+
+
 def test_a_denial_names_the_permission(preflight, local_aws):
     """What the role may not look at is a problem with the action to allow."""
     local_aws.fault("DescribeUserPool", code="AccessDeniedException", times=1)

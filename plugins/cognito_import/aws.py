@@ -57,6 +57,14 @@ SES: Final = Config(
 )
 """For `ses` and `sesv2`."""
 
+CLOUDWATCH: Final = Config(
+    # A forecast is worth no waiting: where nothing leads to CloudWatch, a private network say, the import begins without it.
+    connect_timeout=3,
+    read_timeout=5,
+    retries={"mode": "standard", "total_max_attempts": 2},
+)
+"""For `cloudwatch`."""
+
 SECRETS: Final = Config(
     connect_timeout=5,
     read_timeout=15,
@@ -74,6 +82,7 @@ STEP_FUNCTIONS: Final = Config(
 
 CONFIGS: Final = MappingProxyType(
     {
+        "cloudwatch": CLOUDWATCH,
         "cognito-idp": COGNITO,
         "s3": S3,
         "secretsmanager": SECRETS,

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from cognito_import.engine import precedence
 from cognito_import.engine.children import weight
+from cognito_import.engine.pace import planned_slots
 from cognito_import.engine.plan import plan
+from cognito_import.engine.user_pool import JOBS
 from cognito_import.errors import RequestError, RunFolderError
 from cognito_import.pool_fit import pool_is_case_sensitive
 from cognito_import.request.model import ImportRequest
@@ -79,6 +81,7 @@ def ingest_request(  # noqa: PLR0913 - what a run is made of
         rows.content.update(hashlib.file_digest(cells, "sha256").digest())
         cells.seek(0)
         cells_name = folder.write_cells(cells)
+    slots = planned_slots(cognito, settings, request.engine, JOBS[request.jobtype].categories)
     began = rows.written or datetime.now(UTC)
     if request.jobtype == "import" and not request.dry_run:  # before the manifest: whoever looks afterwards finds it
         precedence.enter_import(folder, began)
@@ -90,7 +93,7 @@ def ingest_request(  # noqa: PLR0913 - what a run is made of
         rejected_rows=rows.rejected_rows,
         began=began.isoformat(),
         groups=sorted(rows.groups),
-        batches=plan(rows, settings.slots, request.engine, sharing, dry_run=request.dry_run),
+        batches=plan(rows, slots, request.engine, sharing, dry_run=request.dry_run),
         digest=digest,
         rows=rows.name,
         rows_etag=rows.etag,

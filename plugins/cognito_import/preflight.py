@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
+from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cognito_import import mail_ready, pool_fit
+from cognito_import import forecast, mail_ready, pool_fit
 from cognito_import.engine.pace import run_pace
+from cognito_import.engine.pacing import MAX_SLOT_RATE
 from cognito_import.engine.shared_rate import LEAST
 from cognito_import.engine.user_pool import JOBS
 from cognito_import.findings import ATTEMPTS, Findings
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ses.client import SESClient
     from mypy_boto3_stepfunctions.client import SFNClient
 
+    from cognito_import.forecast import Use
     from cognito_import.request.model import UserRow
     from cognito_import.run.folder import RunFolder
     from cognito_import.run.manifest import Manifest
@@ -39,7 +43,8 @@ log = logging.getLogger(__name__)
 class Clients:
     """The boto3 clients that the check uses, configured by `aws`.
 
-    `step_functions` is None within the state machine itself; without `sesv2` the recipient is not looked up.
+    `step_functions` is None within the state machine itself; without `sesv2` the recipient is not looked up, and without
+    `cloudwatch` it is not foreseen how much of the quotas is free.
     """
 
     cognito: CognitoIdentityProviderClient
@@ -47,6 +52,7 @@ class Clients:
     ses: SESClient
     step_functions: SFNClient | None
     sesv2: Any = None
+    cloudwatch: Any = None
 
 
 def check(  # noqa: PLR0913 - what readiness depends on
@@ -69,13 +75,16 @@ def check(  # noqa: PLR0913 - what readiness depends on
     """
     findings = Findings(sleep)
     found: list[RunPace] = []
+    use: dict[str, Use] = {}
+    job = JOBS[manifest.jobtype]
+    calls: Counter[str] = Counter()
+    counted = (calls.update(job.calls_needed(row)) or row for row in rows)
     checks: list[Callable[[], None]] = [
-        lambda: _check_user_pool(manifest, settings, clients.cognito, rows, findings),
+        lambda: _check_user_pool(manifest, settings, clients.cognito, counted, findings),
         lambda: _check_bucket(settings, clients.s3, findings),
         lambda: _check_mail(manifest, settings, clients, findings),
-        lambda: found.append(
-            run_pace(clients.cognito, settings, JOBS[manifest.jobtype].categories, dry_run=manifest.dry_run)
-        ),
+        lambda: found.append(run_pace(clients.cognito, settings, job.categories, dry_run=manifest.dry_run)),
+        lambda: use.update(forecast.recent_use(clients.cloudwatch, job.categories)),
         lambda: _check_link(manifest, settings, credentials_expire_at, findings),
         lambda: _check_slots(manifest, settings, pool_slots, findings),
     ]
@@ -84,7 +93,7 @@ def check(  # noqa: PLR0913 - what readiness depends on
     with ThreadPoolExecutor(len(checks)) as pool:  # each waits for another service
         for done in [pool.submit(one) for one in checks]:
             done.result()
-    _check_pace(settings, found[0], findings)
+    _check_pace(manifest, settings, found[0], findings)
     for warning in findings.warnings:
         log.warning("%s", warning)
     findings.raise_if_any()
@@ -93,9 +102,13 @@ def check(  # noqa: PLR0913 - what readiness depends on
         _ask_for_groups(manifest, create, "cognito-idp:GetGroup and CreateGroup", findings)
         findings.raise_if_any()
     if folder is not None:
-        pace.write(folder, found[0])
-    users, limit = manifest.users - manifest.rejected_rows, found[0].limit
-    log.info("Preflight: all is ready for %d users, at most %g a second: %.0f s or more.", users, limit, users / limit)
+        pace.write(folder, replace(found[0], start=forecast.start(found[0], use, settings.reserve)))
+    users = manifest.users - manifest.rejected_rows
+    deque(counted, maxlen=0)  # those that no check has looked at
+    for sentence in (
+        () if manifest.dry_run else forecast.foreseen(found[0], use, calls, users=users, time_zone=settings.time_zone)
+    ):
+        log.info("%s", sentence)
     return findings.warnings
 
 
@@ -200,7 +213,13 @@ def _check_mail(manifest: Manifest, settings: Settings, clients: Clients, findin
         mail_ready.check_recipient(manifest.adminemail, clients.ses, clients.sesv2, findings)
 
 
-def _check_pace(settings: Settings, found: RunPace, findings: Findings) -> None:
+def _check_pace(manifest: Manifest, settings: Settings, found: RunPace, findings: Findings) -> None:
+    if settings.pace == "all" and manifest.engine == "mapped" and found.limit > settings.slots * MAX_SLOT_RATE:
+        findings.warnings.append(
+            f"Cognito's quotas leave {found.limit:g} calls a second, and {settings.slots} slots make {MAX_SLOT_RATE} each at "
+            f"most: to use all, raise the setting 'slots', the pool 'cognito_api' and the environment variable "
+            f"COGNITO_IMPORT_POOL_SLOTS to {math.ceil(found.limit / MAX_SLOT_RATE)} or more."
+        )
     if settings.pace == "all" and found.limit < settings.users_per_second * LEAST:
         findings.problems.append(
             f"The setting 'reserve' leaves {max(0.0, found.limit):g} of Cognito's {found.quotas[found.scarcest]:g} calls a "

@@ -4,7 +4,7 @@ import boto3
 import pytest
 
 from cognito_import import aws
-from cognito_import.engine.pace import children, run_pace, slot_pacer
+from cognito_import.engine.pace import children, planned_slots, run_pace, slot_pacer
 from cognito_import.engine.pacing import Category
 from cognito_import.run import pace
 from cognito_import.run.folder import RunFolder
@@ -74,3 +74,21 @@ def test_a_run_that_preflight_has_not_seen_keeps_the_steady_pace(folder, chosen)
     pacer = slot_pacer(chosen(pace="all"), folder)
     pacer._own = 100.0
     assert pacer.rate == 1.0
+
+
+def test_an_execution_s_users_are_split_for_all_children(resources, chosen, local_aws):
+    """Twenty batches would keep twenty children busy, however many calls a second are free."""
+    local_aws.quotas(UserResourceUpdate=40)
+    cognito = boto3.client("cognito-idp", config=aws.COGNITO)
+    assert planned_slots(cognito, chosen(pace="all"), "step_functions", USED) == 37
+    assert planned_slots(cognito, chosen(pace="all", slots=60), "step_functions", USED) == 60
+    assert planned_slots(cognito, chosen(pace="all"), "mapped", USED) == 20
+    assert planned_slots(cognito, chosen(), "step_functions", USED) == 20
+    assert planned_slots(None, chosen(pace="all"), "step_functions", USED) == 20
+
+
+def test_a_slot_begins_where_the_quota_was_free(folder, chosen):
+    """And no faster than the limit, nor more slowly than the steady pace."""
+    for start, rate in ((0.0, 1.0), (10.0, 1.0), (37.0, 1.85), (99.0, 2.35)):
+        pace.write(folder, RunPace(47.0, {"UserResourceUpdate": 50.0}, start=start))
+        assert slot_pacer(chosen(pace="all"), folder).rate == pytest.approx(rate)

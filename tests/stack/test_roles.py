@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -223,6 +223,24 @@ def test_function_lacks_one_action(
         handler.handler(event)
 
 
+@pytest.mark.parametrize("action", ["cloudwatch:ListMetrics", "cloudwatch:GetMetricData"])
+def test_function_goes_on_without_a_forecast(
+    machine: Any, function: Callable[[str, str], None], addresses: Users, caplog: pytest.LogCaptureFixture, action: str
+) -> None:
+    """Whoever does not allow CloudWatch to be asked reads in the log what the forecast needs."""
+    caplog.set_level("INFO")
+    names = {"Type": "API", "Service": "Cognito user pool", "Resource": "UserCreation"}
+    dimensions: Any = [{"Name": name, "Value": value} for name, value in names.items()]
+    datum: Any = {"MetricName": "CallCount", "Dimensions": dimensions, "Value": 1.0}
+    boto3.client("cloudwatch").put_metric_data(Namespace="AWS/Usage", MetricData=[datum])
+    function("PreflightOfTheAccount", action)
+    given = {"data": addresses(1), "adminemail": ADMIN}
+    event = {"action": "ingest", "input": given, "execution": "policy", "state_machine": action.partition(":")[2]}
+    assert handler.handler(event)["report"] is True
+    assert "is not known (AccessDenied" in caplog.text
+    assert f"allow {action}" in caplog.text or f"and {action}" in caplog.text
+
+
 @pytest.mark.parametrize("action", ["ses:GetAccount", "ses:GetSuppressedDestination"])
 def test_function_goes_on_without_an_optional_action(
     machine: Any, function: Callable[[str, str], None], addresses: Users, caplog: pytest.LogCaptureFixture, action: str
@@ -354,6 +372,8 @@ NOT_SHOWN = {
     "states:DescribeExecution": "AWS documents it for distributed Maps; nothing tells what fails without it",
     "states:StopExecution": "as above",
     "cognito-idp:GetProvisionedLimit": "the default quota is taken without it",
+    "cloudwatch:GetMetricData": "optional: see the test above",
+    "cloudwatch:ListMetrics": "as above",
     "secretsmanager:GetSecretValue": "only in a stack with a secret: see the test above, and test_mailing.py",
     "ses:GetAccount": "optional: see the test above",
     "ses:GetSuppressedDestination": "as above",
@@ -427,6 +447,16 @@ USES: list[tuple[str, list[str], Callable[[Any, Any], object]]] = [
         "cognito-idp:GetProvisionedLimit",
         WORKER,
         lambda s, _: s.client("cognito-idp").get_provisioned_limit(LimitDefinition=_LIMIT),
+    ),
+    ("cloudwatch:ListMetrics", WORKER, lambda s, _: s.client("cloudwatch").list_metrics()),
+    (
+        "cloudwatch:GetMetricData",
+        WORKER,
+        lambda s, _: s.client("cloudwatch").get_metric_data(
+            MetricDataQueries=[{"Id": "m", "MetricStat": {"Metric": {}, "Period": 300, "Stat": "Sum"}}],
+            StartTime=datetime.now(UTC) - timedelta(hours=1),
+            EndTime=datetime.now(UTC),
+        ),
     ),
     (
         "ses:GetIdentityVerificationAttributes",

@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from ministack.services import cloudwatch
+
 from sandbox.aws import cognito_rules
 from sandbox.aws.call_log import CallLog
 from sandbox.aws.faults import ChildFault, Fault, FaultPlan
@@ -46,6 +48,7 @@ class Control:
     def _post_reset(self) -> None:
         self.log.clear()
         self.quotas.clear()
+        cloudwatch._metrics.clear()  # noqa: SLF001 - its own reset forgets everything else, too
         cognito_rules.mails_sent.clear()
         FIGURES.clear()
 

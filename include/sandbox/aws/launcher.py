@@ -16,7 +16,7 @@ Beside AWS there are control endpoints, JSON in and out:
     GET    /_local/calls    {"calls": [...]}, every Cognito call in order of arrival: time, operation, username
                             and group of the request, code ("" for a success, null while it runs, the fault's
                             kind, such as "drop_after", if no answer came)
-    POST   /_local/reset    empties both, the quotas in use and Cognito's count of the day's mails
+    POST   /_local/reset    empties both, the quotas in use, CloudWatch's metrics and Cognito's count of the day's mails
     POST   /_local/faults   {"operation": "AdminCreateUser", "kind": "error", ...}: see `faults.Fault`
     POST   /_local/outage   {"service": "s3", "seconds": 20, ...}: every call of the service meets a 503
     POST   /_local/children {"kind": "kill", ...}: see `faults.ChildFault`

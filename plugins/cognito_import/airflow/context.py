@@ -148,7 +148,7 @@ def read_ahead() -> None:
 
     session = Session()
     session.register_component("data_loader", service_descriptions())
-    for service in ("cognito-idp", "s3", "ses", "sesv2", "stepfunctions"):
+    for service in ("cloudwatch", "cognito-idp", "s3", "ses", "sesv2", "stepfunctions"):
         session.create_client(service, "us-east-1", aws_access_key_id="nobody", aws_secret_access_key="nothing")  # noqa: S106
 
 
@@ -195,6 +195,13 @@ class Aws:
         from cognito_import import aws
 
         return self._client("sesv2", aws.SES)
+
+    @property
+    def cloudwatch(self) -> Any:
+        """A client of `cloudwatch`."""
+        from cognito_import import aws
+
+        return self._client("cloudwatch", aws.CLOUDWATCH)
 
     @property
     def step_functions(self) -> Any:

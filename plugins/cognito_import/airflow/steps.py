@@ -57,7 +57,7 @@ def preflight() -> list[dict[str, Any]]:
         manifest = folder.required_manifest()
         with final_errors(reject=folder):
             manifest.raise_if_differs(settings)
-            clients = Clients(aws.cognito, folder.s3, aws.ses, aws.step_functions, aws.sesv2)
+            clients = Clients(aws.cognito, folder.s3, aws.ses, aws.step_functions, aws.sesv2, aws.cloudwatch)
             rows, end = folder.all_rows(), aws.signer.credentials_expire_at()
             check(manifest, settings, clients, end, rows=rows, pool_slots=POOL_SLOTS, folder=folder)
         folder.withdraw_rejection()  # what an earlier attempt rejected is right now

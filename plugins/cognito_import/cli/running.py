@@ -64,7 +64,11 @@ def make_ready(folder: RunFolder, deployment: Deployment) -> None:
     """Check that AWS is ready. Raises PreflightError, NotReadyError and SettingsError."""
     manifest = folder.required_manifest()
     clients = preflight.Clients(
-        deployment.cognito, folder.s3, deployment.client("ses"), None, deployment.client("sesv2")
+        deployment.cognito,
+        folder.s3,
+        deployment.client("ses"),
+        None,
+        *map(deployment.client, ("sesv2", "cloudwatch")),
     )
     _, expire_at = deployment.signer(None)
     try:

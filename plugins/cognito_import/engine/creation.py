@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +33,11 @@ class Creation(Job):
     """
 
     categories = (Category.USER_CREATION, Category.USER_RESOURCE_UPDATE)
+
+    @classmethod
+    def calls_needed(cls, row: UserRow) -> Counter[str]:
+        """One creation, and a call for each group; see `Job.calls_needed`."""
+        return Counter({Category.USER_CREATION: 1, Category.USER_RESOURCE_UPDATE: len(row.groups)})
 
     def _process(self, row: UserRow, reach: Reach) -> Outcome:
         existing = None if reach.username else self._create(row, reach)

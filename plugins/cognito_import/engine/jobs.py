@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -100,6 +101,11 @@ class Job(ABC):
 
     categories: ClassVar[tuple[Category, ...]]
     """The quota categories of the calls that every user needs."""
+
+    @classmethod
+    def calls_needed(cls, row: UserRow) -> Counter[str]:  # noqa: ARG003 - a subclass asks the row
+        """Return how many calls of each quota category one user needs if none has to be repeated."""
+        return Counter(cls.categories)
 
     def __init__(self, calls: Calls, settings: Settings) -> None:
         """Take how calls are made, and what the deployment decides."""

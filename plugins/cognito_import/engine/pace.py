@@ -72,8 +72,14 @@ def slot_pacer(settings: Settings, folder: RunFolder, *, held_for: float = 0.0) 
         own = {category: settings.slots / max(1.0, quota - settings.reserve) for category, quota in quotas.items()}
         return Pacer(settings.pacing_seconds, held_for=held_for, shared=shared, own=own)
     found = pace.read(folder) if settings.pace == "all" else None
-    ceiling = found.limit / settings.users_per_second if found else 1.0
-    return Pacer(settings.pacing_seconds, held_for=held_for, shared=shared, ceiling=ceiling)
+    limit, start = (found.limit, found.start) if found else (settings.users_per_second, 0.0)
+    return Pacer(
+        settings.pacing_seconds,
+        held_for=held_for,
+        shared=shared,
+        ceiling=limit / settings.users_per_second,
+        start=start / settings.users_per_second,
+    )
 
 
 def children(settings: Settings, folder: RunFolder) -> int:
@@ -82,6 +88,17 @@ def children(settings: Settings, folder: RunFolder) -> int:
     A child waits whole seconds, so it is never faster than its pace: with more to use there are more children.
     """
     found = pace.read(folder) if settings.pace == "all" else None
-    if found is None:
+    return settings.slots if found is None else _children(settings, found)
+
+
+def planned_slots(
+    cognito: CognitoIdentityProviderClient | None, settings: Settings, engine: str, categories: Iterable[Category]
+) -> int:
+    """Return for how many workers at a time a run's users are split into batches: no fewer than will call at once."""
+    if cognito is None or engine == "mapped" or settings.pace == "steady":
         return settings.slots
+    return max(settings.slots, _children(settings, run_pace(cognito, settings, categories)))
+
+
+def _children(settings: Settings, found: RunPace) -> int:
     return max(1, math.floor(found.limit * max(1, math.ceil(settings.pacing_seconds))))

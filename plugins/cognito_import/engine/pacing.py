@@ -40,6 +40,8 @@ READING = (Category.USER_READ, Category.USER_RESOURCE_READ)
 """The categories of the calls that only read: all that a dry run makes."""
 
 
+MAX_SLOT_RATE = 3
+"""Users a second that one slot processes at most, whatever its pace: the calls of one user follow each other."""
 MAX_SLOWDOWN = 1 / LEAST
 """How many times longer than the pace a slot waits between two calls, at most, after throttles."""
 _CUT, _REGAIN = 0.7, 0.003
@@ -99,20 +101,22 @@ class Pacer:
         shared: SharedRate | None = None,
         ceiling: float = 1.0,
         own: Mapping[Category, float] = MappingProxyType({}),
+        start: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Take the steady pace and for how long the slot is held already, and for tests a clock and a sleep, all in seconds.
 
         `shared` is the rate of all slots, None for a slot that knows of no others. `ceiling` is the highest rate, as a
-        fraction of the steady pace; above 1 the slot finds out by going slowly faster. Categories in `own` have seconds of their
-        own.
+        fraction of the steady pace, and `start` the one to begin with, if it is above 1; up from there the slot finds out by
+        going slowly faster. Categories in `own` have seconds of
+        their own.
         """
         self._seconds, self._own_seconds = seconds, own
         self._shared, self._asked = shared, -math.inf
         self._all, self._read = UNHINDERED, 0.0
-        self._own, self._ceiling = min(1.0, ceiling), ceiling
-        self._untold = False
+        self._own, self._ceiling = min(max(1.0, start), ceiling), ceiling
+        self._untold = 0.0
         self._clock = clock
         self._sleep = sleep
         # A wall clock that was set back between the slot's start and now must not add to the wait.
@@ -136,18 +140,18 @@ class Pacer:
 
     def throttled(self) -> None:
         """Slow down, for a call was throttled."""
+        self._untold = self._untold or self.rate
         self._own = max(LEAST, self.rate * _CUT)
-        self._untold = True
 
     def share(self) -> None:
         """Tell the other slots of a throttle, and learn of theirs, if it is time to.
 
         S3 may take long, so whoever has a lease looks at it afterwards.
         """
-        if self._shared is None or not (self._untold or self._clock() - self._asked >= LOOK_SECONDS):
+        if self._shared is None or not (self._untold > 0 or self._clock() - self._asked >= LOOK_SECONDS):
             return
-        found = self._shared.exchange(throttled=self._untold, ceiling=self._ceiling)
-        self._asked, self._untold = self._clock(), False
+        found = self._shared.exchange(throttled=self._untold > 0, ceiling=self._untold or self._ceiling)
+        self._asked, self._untold = self._clock(), 0.0
         if found:  # it holds what this slot's throttles have taught, too
             self._all, self._read = found, self._asked
             self._own = max(self._own, min(1.0, self._ceiling))

@@ -80,7 +80,7 @@ class SharedRate:
     def exchange(self, *, throttled: bool, ceiling: float = 1.0) -> Rate | None:
         """Read the rate, and cut it first if the slot was `throttled`; None if S3 takes or gives nothing.
 
-        `ceiling` is the highest rate that any slot may have had: what is cut is never above it.
+        `ceiling` is the rate at which the slot was throttled: what is cut is never above it.
         """
         try:
             return self._exchange(throttled=throttled, ceiling=ceiling)

@@ -19,11 +19,13 @@ class RunPace(Record):
 
     `quotas` are the calls a second that Cognito allows all callers, by category, in those that every user needs. `reading` are
     those of a dry run, which keeps to them, while `limit` and `quotas` say how fast the real run may go.
+    A run begins with `start` calls a second, 0 for the steady pace, and finds out by itself whether it may go faster.
     """
 
     limit: float
     quotas: dict[str, float]
     reading: dict[str, float] = field(default_factory=dict)
+    start: float = 0.0
 
     @property
     def scarcest(self) -> str:
