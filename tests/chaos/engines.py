@@ -307,7 +307,7 @@ class StateMachine:
             done = [one for one in made if one["done"]]
             following += sum(one["call"] in ("AdminCreateUser", "AdminGetUser") for one in done)
             for second in done:
-                if second["call"] in ("AdminAddUserToGroup", "AdminDeleteUser"):
+                if second["call"] in ("AdminAddUserToGroup", "AdminDisableUser", "AdminDeleteUser"):
                     queue = [one for one in queue[1:] if not second["error"] or one["row"] != second["row"]]
             queue = queue + [then for one in made if one["call"] == "AdminCreateUser" for then in one["then"]]
             found = found + [then for one in made if one["call"] == "AdminGetUser" for then in one["then"]]
@@ -399,6 +399,8 @@ def _success(call: Any, answer: Any) -> dict[str, Any]:
             }
             for group in call["groups"]
         ]
+        if call["disable"]:
+            then.append({"row": row, "call": "AdminDisableUser", "arguments": {"UserPoolId": pool, "Username": username}})
     elif operation == "AdminGetUser":
         username, created = answer["Username"], answer["UserCreateDate"].isoformat()
         gone = {"UserPoolId": pool, "Username": username}

@@ -48,14 +48,14 @@ class Judge:
         for number, (row, user) in enumerate(zip(rows, self.users, strict=True), start=1):
             self.rows += 1
             self.codes[row["code"] or row["status"]] += 1
-            wrong = self._wrong(row, user.get("groups", ["BASIC"]), finished=finished)
+            wrong = self._wrong(row, user, finished=finished)
             if wrong:
                 problems.append(f"row {number}, {row['code'] or row['status']}: {wrong}")
         problems += [f"{email} was created twice" for email in self.cognito.twins]
         if problems:
             raise Untrue("\n  ".join(problems))
 
-    def _wrong(self, row: dict[str, str], groups: list[str], *, finished: bool) -> str:
+    def _wrong(self, row: dict[str, str], given: dict[str, Any], *, finished: bool) -> str:
         email, code = row["useremail"], row["code"]
         deeds = self.cognito.deeds.get(email, [])
         user = self.cognito.find(email)
@@ -71,7 +71,7 @@ class Judge:
             return ""
         if self.jobtype == "delete":
             return self._wrong_deletion(row, user, ours, others)
-        return self._wrong_import(row, user, ours, others, groups)
+        return self._wrong_import(row, user, ours, others, given)
 
     def _wrong_deletion(self, row: Any, user: Any, ours: Any, others: Any) -> str:  # noqa: PLR0911 - as above
         removed = any(deed.what == "removed" for deed in others)
@@ -94,7 +94,7 @@ class Judge:
             return "" if ("rival", "made") in of_it else "nobody created it since"
         return f"no such error was made: {row['message']}"
 
-    def _wrong_import(self, row: Any, user: Any, ours: Any, others: Any, groups: list[str]) -> str:  # noqa: PLR0911 - as above
+    def _wrong_import(self, row: Any, user: Any, ours: Any, others: Any, given: dict[str, Any]) -> str:  # noqa: PLR0911 - as above
         removed = {deed.username for deed in others if deed.what == "removed"}
         made = {deed.username for deed in ours if deed.what == "made"}
         if len(made - removed) > 1:
@@ -105,8 +105,9 @@ class Judge:
             there = self.cognito.users.get(row["username"])
             if there is None:
                 return "" if row["username"] in removed else "it is not there"
-            missing = set(groups) - there.groups
-            return f"it is not in {missing}" if missing else ""
+            missing = set(given.get("groups", ["BASIC"])) - there.groups
+            wrong = [f"it is not in {missing}"] * bool(missing)
+            return "; ".join(wrong + ["it is enabled, or not"] * (there.enabled != given.get("enabled", True)))
         match row["code"]:
             case "UsernameExistsException":
                 if user is not None and user.maker == "run":

@@ -46,6 +46,8 @@ class Run(Scene):
         if jobtype == "import":
             for user in draw.sample(self.users, 12):
                 user["groups"] = draw.choice(([], ["VIP"], [GROUP, "VIP"]))
+            for user in draw.sample(self.users, 4):
+                user["enabled"] = False
         self.request = {"data": self.users, "adminemail": "admin@example.com", "jobtype": jobtype}
         self.judge = Judge(self.cognito, self.s3, self.users, jobtype)
         self.reports = 0

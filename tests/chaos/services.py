@@ -101,6 +101,7 @@ class User:
     status: str
     maker: str
     groups: set[str] = field(default_factory=set)
+    enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,13 @@ class Cognito(Service):
 
         return self._call("AdminAddUserToGroup", UserPoolId, Username, effect)
 
+    def admin_disable_user(self, *, UserPoolId: str, Username: str) -> Any:  # noqa: N803
+        def effect() -> Any:
+            self._required(Username, "AdminDisableUser").enabled = False
+            return {}
+
+        return self._call("AdminDisableUser", UserPoolId, Username, effect)
+
     def admin_get_user(self, *, UserPoolId: str, Username: str) -> Any:  # noqa: N803
         def effect() -> Any:
             return self._shown(self._required(Username, "AdminGetUser"))
@@ -226,7 +234,7 @@ class Cognito(Service):
             "Username": user.username,
             "UserCreateDate": user.created,
             "UserStatus": user.status,
-            "Enabled": True,
+            "Enabled": user.enabled,
         }
 
 

@@ -67,6 +67,23 @@ def test_a_user_who_exists_gets_what_it_lacks(pool, resources, local_aws, there)
     assert changes(local_aws) == []
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_user_becomes_enabled_and_verified_as_its_row_says(pool, resources, local_aws, there, enabled):
+    """Only what differs is changed, and only if the row says so."""
+    switch = resources.cognito.admin_disable_user if enabled else resources.cognito.admin_enable_user
+    switch(UserPoolId=resources.user_pool_id, Username=there)
+    unsaid, said = UserRow(1, ROW.useremail), UserRow(1, ROW.useremail, email_verified=True, enabled=enabled)
+    assert pool.process(unsaid, ResumeState()).message == "Existed already."
+    word = "enabled" if enabled else "disabled"
+    assert pool.process(said, ResumeState()).message == f"Existed already; updated email_verified; {word}."
+    user = resources.cognito.admin_get_user(UserPoolId=resources.user_pool_id, Username=there)
+    assert user["Enabled"] is enabled
+    assert attributes(resources, there)["email_verified"] == "true"
+    local_aws.reset()
+    assert pool.process(said, ResumeState()).message == "Existed already."
+    assert changes(local_aws) == []
+
+
 def test_what_a_row_does_not_name_stays(pool, resources, there):
     """Neither a group nor an attribute is taken away."""
     outcome = pool.process(UserRow(1, ROW.useremail, {}, ("STAFF",)), ResumeState())

@@ -1,5 +1,7 @@
 """One user's calls, against local AWS."""
 
+from dataclasses import replace
+
 import boto3
 import botocore.session
 import pytest
@@ -39,6 +41,14 @@ def make(resources):
         return UserPool(client, made, pacer or Pacer(0), jobtype=jobtype, sleep=lambda _: None)
 
     return make
+
+
+DISABLED = replace(ROW, enabled=False)
+
+
+def is_enabled(resources):
+    """Whether the new user may sign in."""
+    return resources.cognito.admin_get_user(UserPoolId=resources.user_pool_id, Username="new@example.com")["Enabled"]
 
 
 def names(calls):
@@ -149,13 +159,33 @@ def test_a_user_who_lacks_a_group_is_not_created_again(make, resources, local_aw
         pytest.param("error", {"code": "InternalErrorException", "status": 500}, id="fault"),
     ],
 )
-@pytest.mark.parametrize("operation", ["AdminCreateUser", "AdminAddUserToGroup"])
+@pytest.mark.parametrize("operation", ["AdminCreateUser", "AdminAddUserToGroup", "AdminDisableUser"])
 def test_a_lost_answer_is_made_good(make, resources, local_aws, operation, kind, details):
     """A user whose answer was lost is recognised as the run's own and finished, whatever the call did."""
     local_aws.fault(operation, kind, **details)
-    outcome = make().process(ROW, ResumeState())
+    outcome = make().process(DISABLED, ResumeState())
     user = resources.users()["new@example.com"]
     assert (outcome.status, outcome.username, user.groups) == ("succeeded", user.username, {"BASIC"})
+    assert not is_enabled(resources)
+
+
+def test_a_user_is_disabled_and_unverified_if_its_row_says_so(make, resources, local_aws):
+    """The two flags of a row; the user is disabled once it is in its groups."""
+    assert make().process(replace(DISABLED, email_verified=False), ResumeState()).message == "-"
+    assert names(local_aws.calls()) == ["AdminCreateUser", "AdminAddUserToGroup", "AdminDisableUser"]
+    kept = resources.cognito.admin_get_user(UserPoolId=resources.user_pool_id, Username="new@example.com")
+    assert kept["Enabled"] is False
+    assert {"Name": "email_verified", "Value": "false"} in kept["UserAttributes"]
+
+
+def test_a_user_who_is_not_disabled_yet_is_no_success(make, resources, local_aws):
+    """It stays unsettled, and whoever goes on disables it without creating it again."""
+    local_aws.fault("AdminDisableUser", code="InternalErrorException", status=500, times=BACKOFF.attempts)
+    with pytest.raises(CallsStoppedError) as stopped:
+        make().process(DISABLED, ResumeState())
+    assert stopped.value.pending.outcome().code == "Interrupted"
+    assert make().process(DISABLED, ResumeState(stopped.value.pending)).status == "succeeded"
+    assert not is_enabled(resources)
 
 
 def test_a_user_made_by_a_dead_worker_is_finished(make, resources, left):

@@ -44,6 +44,8 @@ WRONG = [
     {"useremail": "e1@example.com", "external_id": 3},
     {"useremail": "e2@example.com", "external_id": "x" * 2_049},
     {"useremail": "e3@example.com", "external_id": "\ud83d"},
+    {"useremail": "v1@example.com", "email_verified": "perhaps"},
+    {"useremail": "v2@example.com", "attributes": {"email_verified": "true"}},
 ]
 
 

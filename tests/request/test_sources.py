@@ -111,6 +111,14 @@ def test_a_header_may_be_written_in_any_usual_way(header):
     ]
 
 
+def test_flags_have_columns_of_their_own():
+    """An empty cell says nothing; what is no flag is for the check of that user."""
+    assert read("mail,Email Verified,有効\na@example.com,FALSE,\nb@example.com,,soon".encode()) == [
+        {"useremail": "a@example.com", "email_verified": "FALSE"},
+        {"useremail": "b@example.com", "enabled": "soon"},
+    ]
+
+
 def test_the_very_name_beats_the_usual_ones():
     """Beside `useremail`, a column `mail` is extra; two usual names alone are ambiguous."""
     assert list(source(b"mail,useremail\nold@example.com,a@example.com")) == [

@@ -46,6 +46,9 @@ def check_one(user):
         pytest.param(
             {"useremail": "a@b.jp", "external_id": "x" * 2049}, "InvalidExternalId", "2,049", id="external-id-long"
         ),
+        pytest.param({"useremail": "a@b.jp", "enabled": "soon"}, "InvalidFlag", "true or false", id="no-flag"),
+        pytest.param({"useremail": "a@b.jp", "enabled": 2}, "InvalidFlag", "a number", id="flag-number"),
+        pytest.param({"useremail": "a@b.jp", "email_verified": []}, "InvalidFlag", "an empty array", id="flag-array"),
         pytest.param({"useremail": "a@b.jp", "name": "x"}, "UnknownField", "attributes", id="field-is-attribute"),
         pytest.param({"useremail": "a@b.jp", "group": []}, "UnknownField", "'groups'", id="field-misspelt"),
     ],
@@ -96,6 +99,16 @@ def test_groups_are_the_rows_own_or_the_default():
     given = [None, [], ["A", "B", "A"]]
     rows = check_users([{"useremail": f"{n}@example.com", "groups": groups} for n, groups in enumerate(given)], BASIC)
     assert [row.groups for row in rows] == [BASIC, (), ("A", "B")]
+
+
+@pytest.mark.parametrize("name", ["enabled", "email_verified"])
+def test_a_flag_is_said_in_any_of_the_usual_words(name):
+    """As JSON and spreadsheets have them; a row that does not say so decides nothing."""
+    said = {True: [True, 1, "TRUE", " yes ", "1", "\uff59", "はい"], False: [False, 0, "False", "NO", "0", "off", "いいえ"]}
+    for flag, words in said.items():
+        assert [getattr(check_one({"useremail": "a@b.jp", name: word}), name) for word in words] == [flag] * len(words)
+    assert getattr(check_one({"useremail": "a@b.jp", name: None}), name) is None
+    assert getattr(check_one("a@b.jp"), name) is None
 
 
 @pytest.mark.parametrize(

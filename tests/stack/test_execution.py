@@ -73,6 +73,8 @@ def test_both_engines_agree_on_every_row(machine: Any, aws: LocalAws, addresses:
         made[2]["groups"] = ["BASIC", "VIP"]
         made[3]["groups"] = []
         made[4]["attributes"] = {"custom:unheard": "x"}
+        made[5].update(enabled=False, email_verified=False, groups=[])
+        made[6].update(enabled=False, groups=["BASIC", "VIP"])
         return [
             *made,
             {"useremail": "not an address"},
@@ -100,6 +102,11 @@ def test_both_engines_agree_on_every_row(machine: Any, aws: LocalAws, addresses:
     assert told(by_machine) == told(by_worker)
     assert {row[3] for row in told(by_machine)} >= {"", "UsernameExistsException", "InvalidAddress", "DuplicateAddress"}
     assert len(told(by_machine)) == 10
+    listed = machine.cognito.list_users(UserPoolId=machine.pool)["Users"]
+    enabled = {user["Username"]: user["Enabled"] for user in listed}
+    for folder in (by_machine, by_worker):
+        made = [row for row in outcomes(machine, folder.run) if row.status == "succeeded"]
+        assert {row.row for row in made if not enabled[row.username]} == {6, 7}
 
 
 def test_throttles_and_faults_are_repeated_and_are_no_result(machine: Any, aws: LocalAws, addresses: Users) -> None:

@@ -144,6 +144,7 @@ def unretried(machine: dict[str, Any]) -> dict[str, Any]:
         ("Users", "cognito-idp:AdminAddUserToGroup", "IncompleteRunError"),
         ("Users", "cognito-idp:AdminGetUser", "IncompleteRunError"),
         ("Users", "cognito-idp:AdminDeleteUser", "IncompleteRunError"),
+        ("Users", "cognito-idp:AdminDisableUser", "IncompleteRunError"),
     ],
 )
 def test_state_machine_lacks_one_action(
@@ -160,6 +161,8 @@ def test_state_machine_lacks_one_action(
     if action in ("cognito-idp:AdminGetUser", "cognito-idp:AdminDeleteUser"):
         jobtype = "delete"
         machine.make(users)
+    if action == "cognito-idp:AdminDisableUser":
+        users = [{**user, "enabled": False} for user in users]
     machine.use(unretried)
     lacking("StateMachineRole", "state-machine", sid, action)
     ended = machine.run({"data": users, "adminemail": ADMIN, "jobtype": jobtype, "report": False})
@@ -288,16 +291,21 @@ def test_claim_is_withdrawn_by_whoever_wrote_it(
         ("cognito-idp:AdminDeleteUser", "delete"),
         ("cognito-idp:AdminListGroupsForUser", "import"),
         ("cognito-idp:AdminUpdateUserAttributes", "import"),
+        ("cognito-idp:AdminDisableUser", "import"),
+        ("cognito-idp:AdminEnableUser", "import"),
     ],
 )
 def test_settling_lacks_one_action(
     machine: Any, function: Callable[[str, str], None], addresses: Users, action: str, jobtype: str
 ) -> None:
     """Users whom a child may have reached are settled by the function; without an action it stops and names it."""
-    users = [{**user, "attributes": {"given_name": "花子"}} for user in addresses(1)]
+    enabled = action != "cognito-idp:AdminDisableUser"
+    users = [{**user, "attributes": {"given_name": "花子"}, "enabled": enabled} for user in addresses(1)]
     there = action.removeprefix("cognito-idp:") not in ("AdminCreateUser", "AdminAddUserToGroup")
     if there:
-        machine.make(users)
+        (username,) = machine.make(users)
+        if enabled:
+            machine.cognito.admin_disable_user(UserPoolId=machine.pool, Username=username)
     folder = machine.filled(users, jobtype, existing_users="complete")
     since = (folder.now() + timedelta(minutes=there)).isoformat()  # the user is surely older
     folder.write_checkpoint(1, "dead", Checkpoint(unsettled=[Unsettled(1, users[0]["useremail"], since)], closed=True))
@@ -498,6 +506,16 @@ USES: list[tuple[str, list[str], Callable[[Any, Any], object]]] = [
         "cognito-idp:AdminListGroupsForUser",
         MAPPED,
         lambda s, m: _user(s, m, "admin_list_groups_for_user", Username="policy@example.com"),
+    ),
+    (
+        "cognito-idp:AdminDisableUser",
+        MAPPED,
+        lambda s, m: _user(s, m, "admin_disable_user", Username="policy@example.com"),
+    ),
+    (
+        "cognito-idp:AdminEnableUser",
+        MAPPED,
+        lambda s, m: _user(s, m, "admin_enable_user", Username="policy@example.com"),
     ),
     (
         "cognito-idp:AdminUpdateUserAttributes",

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cognito_import.engine.completion import completes
+from cognito_import.engine.creation import calls_after
 from cognito_import.engine.error_policy import THROTTLES, ErrorPolicy, named, policy_for
 from cognito_import.outcomes import SUCCEEDED, Outcome
 
@@ -81,7 +82,7 @@ def judged(
         done, needed = [result for result in made[1:] if not result.error], 1
         username = username if done else ""  # found, and surely not deleted
     else:
-        done, needed = [result for result in made if not result.error], 1 + len(row.groups)
+        done, needed = [result for result in made if not result.error], 1 + calls_after(row)
     if not username:
         return None
     if failure is None and len(done) == needed:

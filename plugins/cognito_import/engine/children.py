@@ -14,6 +14,7 @@ from cognito_import.engine import breaker
 from cognito_import.engine.calls import BACKOFF
 from cognito_import.engine.child_results import Result, judged, objected, stop_in
 from cognito_import.engine.claims import Claim
+from cognito_import.engine.creation import calls_after
 from cognito_import.engine.error_policy import THROTTLES, ErrorPolicy, codes, common_results
 from cognito_import.engine.pacing import CALM_SECONDS, pauses
 from cognito_import.engine.plan import MAX_BATCH_BYTES, MAX_BATCH_USERS
@@ -43,7 +44,7 @@ LOOKED_UP_AT_ONCE: Final = 10
 
 
 def first_call(row: UserRow, settings: Settings, jobtype: str) -> JSON:
-    """A user as a child gets it: the first call with its arguments, and the groups to join after it."""
+    """A user as a child gets it: the first call with its arguments, and what follows it."""
     return {"row": row.row, **JOBS[jobtype].first_call(row, settings)}
 
 
@@ -76,7 +77,7 @@ def begin_batch(folder: RunFolder, settings: Settings, number: int, round_number
             and row.row not in progress.unsettled
             and weight(row, settings, manifest.jobtype) <= MAX_BATCH_BYTES
         ]
-        calls = max(len(rows), sum(len(row.groups) for row in rows))  # of the busier quota category
+        calls = max(len(rows), sum(map(calls_after, rows)))  # of the busier quota category
         seconds = min(MAX_CHILD_SECONDS, 20 + 2 * first_pause * calls)
         since = folder.now()
         until = int((since.timestamp() + seconds) * 1_000)

@@ -1,4 +1,4 @@
-"""The job type `import`: creates a user and adds it to its groups."""
+"""The job type `import`: creates a user, adds it to its groups, and disables one that is not to be enabled."""
 
 from __future__ import annotations
 
@@ -43,9 +43,11 @@ class Creation(Job):
         existing = None if reach.username else self._create(row, reach)
         if existing is not None:
             return complete(self.calls, row, reach, existing)
-        reach.uncertain = True  # it is there, and may lack groups
+        reach.uncertain = True  # it is there, and may lack what follows
         for group in row.groups:
             self.calls.make("AdminAddUserToGroup", Username=reach.username, GroupName=group)
+        if row.enabled is False:
+            self.calls.make("AdminDisableUser", Username=reach.username)
         return reach.succeeded()
 
     def _create(self, row: UserRow, reach: Reach, attempts: int = BACKOFF.attempts) -> User | None:
@@ -95,8 +97,9 @@ class Creation(Job):
         user = self._look_up(row)
         if user is None:
             joins = f" and join {', '.join(row.groups)}" if row.groups else ""
-            calls = ["AdminCreateUser", *["AdminAddUserToGroup"] * len(row.groups)]
-            return Forecast.of(row, WOULD_CREATE, f"Would be created{joins}.", calls)
+            disabled = row.enabled is False
+            calls = ["AdminCreateUser", *["AdminAddUserToGroup"] * len(row.groups), *["AdminDisableUser"] * disabled]
+            return Forecast.of(row, WOULD_CREATE, f"Would be created{' disabled' * disabled}{joins}.", calls)
         if completes(EXISTS, self.settings.existing_users):
             return foresee_completion(self.calls, row, user)
         message, username = "A user with this address exists already.", str(user["Username"])
@@ -104,18 +107,25 @@ class Creation(Job):
 
     def calls_at_most(self, row: UserRow) -> int:
         """A user who exists may have to be looked up, and completed."""
-        return 2 + len(row.groups) + (COMPLETION_CALLS if self.settings.existing_users == COMPLETE else 0)
+        return 2 + calls_after(row) + (COMPLETION_CALLS if self.settings.existing_users == COMPLETE else 0)
 
     @staticmethod
     def first_call(row: UserRow, settings: Settings) -> dict[str, Any]:
-        """AdminCreateUser, and the groups to join after it."""
+        """AdminCreateUser, the groups to join after it, and whether the user is disabled then."""
         arguments = {"UserPoolId": settings.user_pool_id, **creation(row, settings)}
-        return {"call": "AdminCreateUser", "arguments": arguments, "groups": list(row.groups)}
+        disable = row.enabled is False
+        return {"call": "AdminCreateUser", "arguments": arguments, "groups": list(row.groups), "disable": disable}
+
+
+def calls_after(row: UserRow) -> int:
+    """How many calls a new user needs after it was created."""
+    return len(row.groups) + (row.enabled is False)
 
 
 def creation(row: UserRow, settings: Settings) -> dict[str, Any]:
     """The arguments of AdminCreateUser for one user, but for the user pool."""
-    attributes = {"email": row.useremail, "email_verified": "true", **row.attributes}
+    verified = "false" if row.email_verified is False else "true"
+    attributes = {"email": row.useremail, "email_verified": verified, **row.attributes}
     arguments: dict[str, Any] = {
         "Username": row.useremail,
         "UserAttributes": [{"Name": name, "Value": value} for name, value in attributes.items()],

@@ -85,6 +85,7 @@ OWN: Final = EXISTS_CODES | {"UnsupportedUserStateException", "UserNotFoundExcep
 _EXCEPTIONS: Final = {
     # Cognito may not show a user everywhere at once; a moment later it does.
     ("AdminAddUserToGroup", "UserNotFoundException"): ErrorPolicy.RECHECK,
+    ("AdminDisableUser", "UserNotFoundException"): ErrorPolicy.RECHECK,
 }
 
 _SERVER_ERROR: Final = 500

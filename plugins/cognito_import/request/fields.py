@@ -21,7 +21,7 @@ STANDARD_ATTRIBUTES: Final = frozenset(
     }
 )  # fmt: skip
 """The OpenID Connect attributes that a row may set ("User pool attributes", Amazon Cognito Developer Guide). `email`
-and `email_verified` are not among them: the import sets both from the address."""
+is not among them, for the import sets it from the address, and `email_verified` is a field of its own."""
 
 MAX_USERNAME_LENGTH: Final = 128
 MAX_ATTRIBUTE_LENGTH: Final = 2_048
@@ -76,6 +76,23 @@ def _groups_cell(groups: object) -> str | None:
     return GROUP_SEPARATOR.join(groups) or GROUP_SEPARATOR
 
 
+_YES: Final = frozenset({"true", "yes", "y", "1", "on", "はい"})
+_NO: Final = frozenset({"false", "no", "n", "0", "off", "いいえ"})
+
+
+def flag(value: object) -> bool | None:
+    """Return what a flag says, a boolean or one of the usual words or numbers for it; None for anything else."""
+    if isinstance(value, bool):
+        return value
+    word = normal(str(value)).lower() if isinstance(value, (str, int)) else ""
+    return True if word in _YES else False if word in _NO else None
+
+
+def _flag_cell(value: object) -> str | None:
+    said = flag(value)
+    return None if said is None else str(said).lower()
+
+
 def _text_cell(value: object) -> str | None:
     return value if isinstance(value, str) and len(value) <= MAX_ATTRIBUTE_LENGTH else None
 
@@ -87,6 +104,8 @@ USER_FIELDS: Final = {
     "external_id": UserField(("externalid",), str, _text_cell),
     "attributes": UserField(),  # a table has a column for each attribute
     "groups": UserField(("groups", "group", "グループ"), _groups, _groups_cell),
+    "email_verified": UserField(("emailverified", "メール確認済み"), str, _flag_cell),
+    "enabled": UserField(("enabled", "有効"), str, _flag_cell),
 }  # fmt: skip
 """Beside this table only the check of a field's value, in `users`, and what is done with it know a field."""
 

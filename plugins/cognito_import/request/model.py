@@ -105,12 +105,17 @@ KEYS: Final = tuple(ImportRequest.__slots__)
 
 @dataclass(frozen=True, slots=True, config=STRICT)
 class UserRow(Record):
-    """One user to process. `row` is the place in the request, counted from 1; `groups` are the groups to join."""
+    """One user to process. `row` is the place in the request, counted from 1; `groups` are the groups to join.
+
+    `email_verified` and `enabled` are None where the row does not say so: a new user is both.
+    """
 
     row: int
     useremail: str
     attributes: dict[str, str] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
+    email_verified: bool | None = None
+    enabled: bool | None = None
 
 
 def administrator(value: object, settings: Settings) -> str:

@@ -23,6 +23,7 @@ from cognito_import.request.fields import (
     STANDARD_ATTRIBUTES,
     USER_FIELDS,
     Given,
+    flag,
     is_attribute,
     normal,
 )
@@ -124,7 +125,14 @@ class _Checks:
             _check_text("InvalidExternalId", "external_id", user["external_id"])
         if self.jobtype != "import":
             return UserRow(row, address)
-        return UserRow(row, address, _attributes(user.get("attributes")), self._groups(user.get("groups")))
+        return UserRow(
+            row,
+            address,
+            _attributes(user.get("attributes")),
+            self._groups(user.get("groups")),
+            _flag("email_verified", user.get("email_verified")),
+            _flag("enabled", user.get("enabled")),
+        )
 
     def _refuse_duplicate(self, number: int, address: str) -> None:
         if address in self.first_rows:
@@ -222,6 +230,13 @@ def _check_text(code: str, name: str, value: object) -> None:
         raise _RowProblemError(code, message)
 
 
+def _flag(name: str, value: object) -> bool | None:
+    said = flag(value)
+    if value is not None and said is None:
+        raise _RowProblemError("InvalidFlag", f"{name} is {describe_type(value)}; expected true or false.")
+    return said
+
+
 def _attributes(value: object) -> dict[str, str]:
     code = "InvalidAttribute"
     if value is None:
@@ -229,7 +244,9 @@ def _attributes(value: object) -> dict[str, str]:
     if not isinstance(value, dict):
         raise _RowProblemError(code, f"attributes is {describe_type(value)}; expected an object of name to text.")
     for name, text in value.items():
-        if name in {"email", "email_verified", "sub"}:
+        if name == "email_verified":
+            raise _RowProblemError(code, "The attribute 'email_verified' cannot be given: it is a field of the user.")
+        if name in {"email", "sub"}:
             raise _RowProblemError(code, f"The attribute {name!r} cannot be given: the import sets it from useremail.")
         if not is_attribute(name):
             hint = did_you_mean(name[:_MAX_NAME_LENGTH], STANDARD_ATTRIBUTES)
