@@ -400,7 +400,9 @@ def _success(call: Any, answer: Any) -> dict[str, Any]:
             for group in call["groups"]
         ]
         if call["disable"]:
-            then.append({"row": row, "call": "AdminDisableUser", "arguments": {"UserPoolId": pool, "Username": username}})
+            then.append(
+                {"row": row, "call": "AdminDisableUser", "arguments": {"UserPoolId": pool, "Username": username}}
+            )
     elif operation == "AdminGetUser":
         username, created = answer["Username"], answer["UserCreateDate"].isoformat()
         gone = {"UserPoolId": pool, "Username": username}

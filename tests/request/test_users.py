@@ -104,7 +104,10 @@ def test_groups_are_the_rows_own_or_the_default():
 @pytest.mark.parametrize("name", ["enabled", "email_verified"])
 def test_a_flag_is_said_in_any_of_the_usual_words(name):
     """As JSON and spreadsheets have them; a row that does not say so decides nothing."""
-    said = {True: [True, 1, "TRUE", " yes ", "1", "\uff59", "はい"], False: [False, 0, "False", "NO", "0", "off", "いいえ"]}
+    said = {
+        True: [True, 1, "TRUE", " yes ", "1", "\uff59", "はい"],
+        False: [False, 0, "False", "NO", "0", "off", "いいえ"],
+    }
     for flag, words in said.items():
         assert [getattr(check_one({"useremail": "a@b.jp", name: word}), name) for word in words] == [flag] * len(words)
     assert getattr(check_one({"useremail": "a@b.jp", name: None}), name) is None
