@@ -10,7 +10,7 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from cognito_import.errors import RequestError
 from cognito_import.outcomes import Outcome
@@ -20,24 +20,28 @@ from cognito_import.request.fields import (
     MAX_GROUP_LENGTH,
     MAX_USERNAME_LENGTH,
     MAX_USERS,
-    STANDARD_ATTRIBUTES,
     USER_FIELDS,
     Given,
-    flag,
     is_attribute,
     normal,
 )
 from cognito_import.request.model import UserRow
+from cognito_import.request.user_fields import (
+    MAX_NAME_LENGTH,
+    RowProblemError,
+    attributes_of,
+    check_address,
+    check_text,
+    flag_of,
+    refuse_huge,
+)
 from cognito_import.values import describe_type, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 _EXAMPLE: Final = "{'useremail': 'user01@example.com'}"
-_MAX_NAME_LENGTH: Final = 40
 _MAX_REASONS: Final = 3
-_NO_TEXT: Final = re.compile("[\0\ud800-\udfff]")
-"""NUL, and half a surrogate pair, which UTF-8 cannot encode."""
 _ADDRESS: Final = re.compile(r"[^\s@'\"]+@[^\s@'\"]+")
 
 
@@ -74,14 +78,6 @@ def check_users(
         raise RequestError(checks.failure_message(row))
 
 
-class _RowProblemError(Exception):
-    """Carries the code and the message of a row that cannot be processed."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 @dataclass
 class _Checks:
     """What the rows before mean for the next one."""
@@ -101,7 +97,7 @@ class _Checks:
         address = _address(user)
         try:
             checked = self._checked(row, given, user, address)
-        except _RowProblemError as problem:
+        except RowProblemError as problem:
             self.reasons[problem.code] += 1
             self.shown.setdefault(problem.code, f"row {given.number:,}: {problem}")
             return Outcome.failed(row, _shown(address), problem.code, str(problem))
@@ -110,38 +106,38 @@ class _Checks:
 
     def _checked(self, row: int, given: Given, user: object, address: str) -> UserRow:
         if given.problem:
-            raise _RowProblemError("UnreadableUser", given.problem)
+            raise RowProblemError("UnreadableUser", given.problem)
         if not isinstance(user, dict):
             message = f"The user is {describe_type(user)}; expected an address or an object such as {_EXAMPLE}."
-            raise _RowProblemError("UnreadableUser", message)
-        _refuse_huge(user)
-        _check_address(user.get("useremail"), address)
+            raise RowProblemError("UnreadableUser", message)
+        refuse_huge(user)
+        check_address(user.get("useremail"), address)
         self._refuse_duplicate(given.number, address)
         for key in user:
             if key not in USER_FIELDS:
                 hint = "; put attributes under 'attributes'" if is_attribute(key) else did_you_mean(key, USER_FIELDS)
-                raise _RowProblemError("UnknownField", f"{key[:_MAX_NAME_LENGTH]!r} is not a field of a user{hint}.")
+                raise RowProblemError("UnknownField", f"{key[:MAX_NAME_LENGTH]!r} is not a field of a user{hint}.")
         if user.get("external_id") is not None:
-            _check_text("InvalidExternalId", "external_id", user["external_id"])
+            check_text("InvalidExternalId", "external_id", user["external_id"])
         if self.jobtype != "import":
             return UserRow(row, address)
         return UserRow(
             row,
             address,
-            _attributes(user.get("attributes")),
+            attributes_of(user.get("attributes")),
             self._groups(user.get("groups")),
-            _flag("email_verified", user.get("email_verified")),
-            _flag("enabled", user.get("enabled")),
+            flag_of("email_verified", user.get("email_verified")),
+            flag_of("enabled", user.get("enabled")),
         )
 
     def _refuse_duplicate(self, number: int, address: str) -> None:
         if address in self.first_rows:
-            raise _RowProblemError("DuplicateAddress", f"Duplicate of row {self.first_rows[address]:,}.")
+            raise RowProblemError("DuplicateAddress", f"Duplicate of row {self.first_rows[address]:,}.")
         lowered = address.lower()  # not casefold, which makes more the same than upper and lower case
         first = self.first_lowered.get(lowered) or self.first_rows.get(lowered)
         if first and not self.case_sensitive:
             message = f"Duplicate of row {first:,} (upper and lower case count as the same)."
-            raise _RowProblemError("DuplicateAddress", message)
+            raise RowProblemError("DuplicateAddress", message)
         self.first_rows[address] = number
         if address != lowered:
             self.first_lowered.setdefault(lowered, number)
@@ -154,7 +150,7 @@ class _Checks:
         if value is None:
             return self.default_groups
         if not isinstance(value, list) or not all(isinstance(group, str) for group in value):
-            raise _RowProblemError(
+            raise RowProblemError(
                 "InvalidGroup", f"groups is {describe_type(value)}; expected an array of group names."
             )
         for group in value:
@@ -165,12 +161,12 @@ class _Checks:
             ):
                 expected = f"expected 1 to {MAX_GROUP_LENGTH} without spaces"
                 message = f"A group's name has {len(group):,} characters or a space; {expected}."
-                raise _RowProblemError("InvalidGroup", message)
+                raise RowProblemError("InvalidGroup", message)
             if self.allowed_groups and group not in self.allowed_groups and group not in self.default_groups:
                 message = (
                     f"The group {group!r} is none that a list may name; expected one of the setting 'allowed_groups'."
                 )
-                raise _RowProblemError("GroupNotAllowed", message)
+                raise RowProblemError("GroupNotAllowed", message)
         return tuple(dict.fromkeys(value))
 
     def failure_message(self, rows: int) -> str:
@@ -196,70 +192,3 @@ def _address(user: object) -> str:
 def _shown(address: str) -> str:
     """An address that is too long for a report's cell is cut off."""
     return address if len(address) <= MAX_ATTRIBUTE_LENGTH else f"{address[:MAX_USERNAME_LENGTH]}…"
-
-
-def _check_address(value: object, address: str) -> None:
-    code = "InvalidAddress"
-    if not isinstance(value, str):
-        missing = "is missing" if value is None else f"is {describe_type(value)}"
-        raise _RowProblemError(code, f"useremail {missing}; expected an e-mail address.")
-    if not address:
-        raise _RowProblemError(code, "useremail is empty; expected an e-mail address.")
-    if len(address) > MAX_USERNAME_LENGTH:
-        message = f"useremail has {len(address):,} characters; Cognito takes at most {MAX_USERNAME_LENGTH}."
-        raise _RowProblemError(code, message)
-    # AdminCreateUser's Username allows letters, marks, symbols, numbers and punctuation (its API reference), so no
-    # white space, control or invisible character. All else that may be wrong with an address is Cognito's to say.
-    for character in address:
-        if unicodedata.category(character)[0] in "ZC":
-            message = f"useremail contains the character U+{ord(character):04X} (white space or invisible)."
-            raise _RowProblemError(code, message)
-    local, at, domain = address.rpartition("@")
-    if not at or not local or not domain or "@" in local:
-        raise _RowProblemError(code, "useremail is not an e-mail address: expected one '@' with a name and a domain.")
-
-
-def _check_text(code: str, name: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise _RowProblemError(code, f"{name} is {describe_type(value)}; expected a text.")
-    if len(value) > MAX_ATTRIBUTE_LENGTH:
-        message = f"{name} has {len(value):,} characters; expected at most {MAX_ATTRIBUTE_LENGTH:,}."
-        raise _RowProblemError(code, message)
-    if wrong := _NO_TEXT.search(value):
-        message = f"{name} contains U+{ord(wrong[0]):04X}, which is no character; correct it."
-        raise _RowProblemError(code, message)
-
-
-def _flag(name: str, value: object) -> bool | None:
-    said = flag(value)
-    if value is not None and said is None:
-        raise _RowProblemError("InvalidFlag", f"{name} is {describe_type(value)}; expected true or false.")
-    return said
-
-
-def _attributes(value: object) -> dict[str, str]:
-    code = "InvalidAttribute"
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise _RowProblemError(code, f"attributes is {describe_type(value)}; expected an object of name to text.")
-    for name, text in value.items():
-        if name == "email_verified":
-            raise _RowProblemError(code, "The attribute 'email_verified' cannot be given: it is a field of the user.")
-        if name in {"email", "sub"}:
-            raise _RowProblemError(code, f"The attribute {name!r} cannot be given: the import sets it from useremail.")
-        if not is_attribute(name):
-            hint = did_you_mean(name[:_MAX_NAME_LENGTH], STANDARD_ATTRIBUTES)
-            message = f"Unknown attribute {name[:_MAX_NAME_LENGTH]!r}{hint}; expected a standard one, or custom:NAME."
-            raise _RowProblemError("UnknownAttribute", message)
-        _check_text(code, f"The attribute {name!r}", text)
-    return dict(value)
-
-
-def _refuse_huge(user: dict[str, Any]) -> None:
-    for name, value in user.items():
-        texts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else (value,)
-        length = sum(len(text) for text in (name, *texts) if isinstance(text, str))
-        if length > MAX_FIELD_LENGTH:
-            message = f"{name[:_MAX_NAME_LENGTH]!r} holds {length:,} characters; expected at most {MAX_FIELD_LENGTH:,}."
-            raise _RowProblemError("TooLong", message)
