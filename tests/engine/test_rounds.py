@@ -2,10 +2,14 @@
 
 from datetime import timedelta
 
+import boto3
 import pytest
 
+from cognito_import import aws
 from cognito_import.engine.children import begin_batch, store_batch
+from cognito_import.engine.next_step import Next
 from cognito_import.engine.precedence import CREATED_SINCE
+from cognito_import.engine.rounds import settle
 from cognito_import.ingest import ingest_request
 from cognito_import.run.checkpoints import Progress
 from cognito_import.run.folder import RunFolder
@@ -127,3 +131,31 @@ def test_a_child_invites_as_the_request_says(resources, settings, invited):
     ingest_request(request, deployed, resources.s3, folder)
     (user,) = begin_batch(folder, deployed, 1, 1)["users"]
     assert user["arguments"].get("MessageAction") == (None if invited else "SUPPRESS")
+
+
+@pytest.mark.parametrize(("repeated", "code"), [(False, "Existed"), (True, "")], ids=["certain", "doubtful"])
+def test_a_user_of_somebody_else_is_completed_however_new_it_is(resources, settings, repeated, code):
+    """Cognito said that it existed. Only where Step Functions had repeated the call may the user be the run's own."""
+    folder = RunFolder(resources.s3, resources.bucket, "run-1")
+    request = {
+        "data": [{"useremail": "user1@example.com"}],
+        "adminemail": resources.admin,
+        "engine": "step_functions",
+        "existing_users": "complete",
+    }
+    ingest_request(request, settings, resources.s3, folder)
+    begin_batch(folder, settings, 1, 1)
+    resources.cognito.admin_create_user(UserPoolId=resources.user_pool_id, Username="user1@example.com")
+    attempts = " (SDK Attempt Count: 2)" if repeated else ""
+    exists = {
+        "row": 1,
+        "call": "AdminCreateUser",
+        "error": "UsernameExistsException",
+        "message": f"User account already exists (Service: X, Status Code: 400, Request ID: 0){attempts}",
+        "at": int(folder.now().timestamp() * 1_000),
+    }
+    store_batch(folder, 1, 1, [exists], closed=True, gave_up=False)
+    assert (
+        settle(folder, settings, boto3.client("cognito-idp", config=aws.COGNITO), Next(), seconds=60).step == "report"
+    )
+    assert [outcome.code for outcome in progress(folder).outcomes.values()] == [code]

@@ -73,7 +73,7 @@ def judged(
     entry = replace(entry, username=username)
     failure = next((result for result in made if result.error), None)
     if failure and (failure.unsure or completes(failure.error, existing_users)):  # for the core's worker
-        return replace(entry, since=failure.since or entry.since)
+        return replace(entry, since=failure.since or entry.since, existed=not failure.unsure)
     if failure and failure.policy is ErrorPolicy.RESULT:
         return Outcome.failed(row.row, row.useremail, failure.error, failure.message, username)
     if not closed:

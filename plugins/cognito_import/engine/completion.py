@@ -37,7 +37,7 @@ def completes(code: str, existing_users: str) -> bool:
 def complete(calls: Calls, row: UserRow, reach: Reach, user: User) -> Outcome:
     """Give the user what it lacks, and return its outcome. Raises what the calls raise."""
     username = str(user["Username"])
-    reach.uncertain = True  # and without a name, which would say that we have created it
+    reach.uncertain = reach.existed = True  # and without a name, which would say that we have created it
     try:
         lacks = lacking(calls, row, user)
         for group in lacks.groups:

@@ -59,15 +59,17 @@ class ResumeState:
 
 
 class Reach:
-    """A user under way: whether a call has or may have reached it, and its name once that is known."""
+    """A user under way: whether a call has or may have reached it, whether it existed, and its name once that is known."""
 
     def __init__(self, row: UserRow, resume: ResumeState) -> None:
         """Begin with what earlier workers know."""
         self._row = row
         self.resume = resume
-        self.since = datetime.fromisoformat(resume.left.since) if resume.left else resume.since
-        self.username = resume.left.username if resume.left else ""
-        self.uncertain = resume.left is not None
+        left = None if resume.left and resume.left.existed else resume.left
+        self.since = datetime.fromisoformat(left.since) if left else resume.since
+        self.username = left.username if left else ""
+        self.uncertain = left is not None
+        self.existed = False
 
     def note(self, state: RetryCallState) -> None:
         """Remember an attempt that was not surely refused."""
@@ -76,7 +78,9 @@ class Reach:
 
     def unsettled(self, stop: CallsStoppedError) -> Unsettled:
         """What is known of the user when the calls stop."""
-        entry = Unsettled(self._row.row, self._row.useremail, self.since.isoformat(), self.username, str(stop))
+        entry = Unsettled(
+            self._row.row, self._row.useremail, self.since.isoformat(), self.username, str(stop), self.existed
+        )
         return entry.merged(self.resume.left)
 
     def succeeded(self, message: str = "-", code: str = "") -> Outcome:

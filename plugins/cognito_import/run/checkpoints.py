@@ -28,6 +28,7 @@ class Unsettled:
     `since` is a moment of the service's clock before the first such call, ISO 8601: a user who is older is not ours.
     `username` is what Cognito calls the user, once that is known: of an import the user we created, of a deletion the
     one we looked up. `reason` is why the calls stopped before it was settled ("CODE: text"), or empty if nobody knows.
+    `existed` says that Cognito refused to create the user because it existed: so no call has created it.
     """
 
     row: int
@@ -35,18 +36,20 @@ class Unsettled:
     since: str
     username: str = ""
     reason: Text = ""
+    existed: bool = False
 
     def outcome(self) -> Outcome:
         """What to report as long as nobody settles the user: never a failure of its own."""
         return Outcome.failed(self.row, self.useremail, INTERRUPTED, self.reason, self.username)
 
     def merged(self, other: Unsettled | None) -> Unsettled:
-        """This entry and another worker's of the same user: the earlier moment, and what either knows."""
+        """Return what this entry and another worker's of the same user say together: the earlier call, and what either knows."""
         if other is None:
             return self
         return replace(
             self,
-            since=min(self.since, other.since),
+            since=min([one.since for one in (self, other) if not one.existed] or [self.since]),
+            existed=self.existed and other.existed,
             username=self.username or other.username,
             reason=self.reason or other.reason,
         )
