@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -94,6 +95,17 @@ def test_every_param_is_typed_and_described(parsed):
     required = {name for name, param in params.items() if "null" not in param["schema"]["type"]}
     assert required == {"adminemail", "jobtype"}  # the form marks them
     assert params["lines"]["schema"]["format"] == "multiline"
+
+
+@pytest.mark.parametrize("key", ["jobtype", "existing_users", "engine"])
+def test_the_form_offers_what_a_request_takes(parsed, key):
+    """The form is read at parse time, where the request's model would be slow to import, so it names the choices itself."""
+    schema = parsed["dags"]["cognito_import"]["params"][key]["schema"]
+    # `jobtype: JobType`, or `engine: Engine | None`
+    kind = get_type_hints(ImportRequest)[key]
+    taken = {choice for one in (kind, *get_args(kind)) for choice in get_args(one) if isinstance(choice, str)}
+    assert taken
+    assert {choice for choice in schema["enum"] if choice is not None} == taken
 
 
 def is_japanese(text: str) -> bool:

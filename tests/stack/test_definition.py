@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from cognito_import import errors
+from cognito_import.engine.children import CALL_SECONDS, DRAIN_SECONDS, MAX_CHILD_SECONDS
 from stack import definition, lint
 from stack.parameters import TEMPLATE
 
@@ -181,6 +182,30 @@ def test_what_trying_again_cannot_change_fails_at_once(name: str) -> None:
     final = dict(definition.states_in(STORED))[name]["Retry"][0]["ErrorEquals"]
     assert {_attempts(name, error) for error in final} == {0}
     assert not any(getattr(errors, error).temporary for error in final)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(["Ingest", "AcquireLock", "Settle"], id="of-the-run"),
+        pytest.param(["ReadBatch", "StoreUsernames", "StoreOutcomes"], id="of-a-child"),
+    ],
+)
+def test_functions_are_called_again_alike(names: list[str]) -> None:
+    """The language has no names for figures, so each state repeats them: they stay the same."""
+    states = dict(definition.states_in(STORED))
+    assert [states[name]["Retry"] for name in names] == [states[names[0]]["Retry"]] * len(names)
+
+
+@pytest.mark.parametrize("name", ["ReadBatch", "StoreUsernames", "StoreOutcomes"])
+def test_a_child_calls_no_function_again_after_its_end(name: str) -> None:
+    """An EXPRESS execution has five minutes: a function that fails to the last attempt leaves time for the calls."""
+    [retry] = dict(definition.states_in(STORED))[name]["Retry"]
+    waits = [
+        min(retry["IntervalSeconds"] * retry["BackoffRate"] ** number, retry["MaxDelaySeconds"])
+        for number in range(retry["MaxAttempts"])
+    ]
+    assert MAX_CHILD_SECONDS + DRAIN_SECONDS + CALL_SECONDS + sum(waits) < 300
 
 
 def _attempts(name: str, error: str) -> int:
