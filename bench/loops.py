@@ -53,7 +53,7 @@ def adaptive_threads(resources: Resources, addresses: list[str]) -> Callable[[fl
 
 
 def _import_one(client: CognitoIdentityProviderClient, resources: Resources, address: str) -> bool:
-    """Tell whether the user was created and joined the group."""
+    """Return whether the user was created and joined the group."""
     attributes = [{"Name": "email", "Value": address}, {"Name": "email_verified", "Value": "true"}]
     try:
         client.admin_create_user(

@@ -148,7 +148,7 @@ class Deletion:
             self.problems.append(f"the deletion's outcomes are {told}")
         left = sandbox.resources.users().keys() & set(self._addresses)
         if left:
-            self.problems.append(f"{len(left)} users who were told deleted are still there")
+            self.problems.append(f"{len(left)} users who were reported as deleted are still there")
         for status, code in told:
             print(f"{status} {code}")
 

@@ -81,7 +81,7 @@ class Resources:
         self.remove()
 
     def find(self) -> bool:
-        """Take over what an earlier `make()` with the same mark left; tell whether there was something."""
+        """Take over what an earlier `make()` with the same mark left; return whether there was anything."""
         for page in self.cognito.get_paginator("list_user_pools").paginate(PaginationConfig={"PageSize": 60}):
             for pool in page["UserPools"]:
                 if pool["Name"] == self._name:

@@ -21,7 +21,7 @@ class Sandbox(Assembly):
     """AWS, a user pool, a bucket and identities in it, and Airflow set up for them. A context manager.
 
     `aws` is local AWS, or None where the environment names another (`use_environment`); `resources` and `airflow` are as
-    their modules tell. `settings` go into the Variable beside what is required. With `state_machine` the stack of
+    their modules say. `settings` go into the Variable beside what is required. With `state_machine` the stack of
     `include/stack` is deployed, and the bucket is the stack's.
     """
 

@@ -1,1 +1,1 @@
-"""What only the containers of docker-compose.yaml run: the making of secrets, and the ground of the profile `local`."""
+"""Programs that only the containers of docker-compose.yaml run: they make secrets, and the resources of the profile `local`."""

@@ -1,4 +1,4 @@
-"""The profile `local`: make on local AWS what an import needs, and tell Airflow of it. Harmless to repeat.
+"""The profile `local`: creates on the local AWS what an import needs, and its entries in Airflow. Harmless to repeat.
 
 Runs as `python -m docker.local_resources` in Airflow's image, beside a migrated database. `AWS_ENDPOINT_URL` names local AWS.
 """
@@ -17,7 +17,7 @@ from demo.resources import Resources
 
 
 def main() -> int:
-    """Make the ground and Airflow's entries, and say how to go on."""
+    """Create the resources and Airflow's entries, and print what to do next."""
     resources = Resources(mark="local")
     if not resources.find():
         resources.make()

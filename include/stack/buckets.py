@@ -79,7 +79,7 @@ class Buckets:
             self._s3.upload_file(str(path), bucket, key, ExtraArgs=self._owner)
 
     def is_empty(self, bucket: str, prefix: str = "") -> bool:
-        """Tell whether a bucket has no object below the prefix."""
+        """Return whether a bucket has no object below the prefix."""
         return not self._s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1, **self._owner).get("KeyCount")
 
     def empty(self, bucket: str, prefix: str = "") -> None:

@@ -187,7 +187,7 @@ def _expression(text: str, where: str, readable: frozenset[str]) -> Iterator[str
 
 
 def _exists(name: str) -> bool:
-    """Tell whether an error of this name can occur."""
+    """Return whether an error of this name can occur."""
     return name in STATES_ERRORS | LAMBDA_ERRORS | COGNITO_ERRORS or ("." not in name and hasattr(errors, name))
 
 

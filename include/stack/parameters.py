@@ -28,7 +28,7 @@ def parameters() -> dict[str, str]:
 
 
 def is_local() -> bool:
-    """Tell whether AWS is this machine."""
+    """Return whether AWS is this machine."""
     host = urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname or ""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback

@@ -20,7 +20,7 @@ JSON = dict[str, Any]
 def report(event: JSON) -> JSON:
     """Report a run, or leave that to the caller, and say how many users are not finished.
 
-    `kind` and `detail` say what befell the import, if anything did (see `mail.engine_note`). Raises ReportError and
+    `kind` and `detail` say what went wrong with the engine, if anything (see `mail.engine_note`). Raises ReportError and
     RunFolderError; a retry touches no user.
     """
     folder = environment.folder(event["run"])
@@ -81,7 +81,7 @@ def _deliver(folder: RunFolder, what: str, detail: str) -> JSON:
         environment.settings(),
         environment.client("s3"),
         environment.client("ses"),
-        credentials_expire_at=None,  # a user's key has none, and a function's session does not tell its own; the mail says so
+        credentials_expire_at=None,  # a user's key has none, and those of a function's session are unknown; the mail says so
         now=datetime.now(UTC),
         note=note,
         way="execution",

@@ -160,7 +160,7 @@ def classify(error: Exception) -> Failure:
 
 
 def is_temporary(error: Exception) -> bool:
-    """Tell whether the same call may succeed a while later: a throttle, a fault of the service or of the network."""
+    """Return whether the same call may succeed a while later: a throttle, a fault of the service or of the network."""
     return classify(error) is Failure.TEMPORARY
 
 

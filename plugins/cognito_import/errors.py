@@ -8,7 +8,7 @@
     ├── SettingsError       a setting is missing or wrong
     ├── PreflightError      AWS is not ready for this run; lists everything that is wrong; no user was touched
     ├── NotReadyError       AWS could not be asked whether it is ready, or for the source: an outage; it is tried again
-    ├── InboxError          the nightly run's inbox cannot be read or a file not filed away; it is tried again
+    ├── InboxError          the nightly run's inbox cannot be read or a file not archived; it is tried again
     ├── RunFolderError      the run's working files are missing or do not fit together
     ├── NotApprovedError    nobody has approved the deletion; no user was touched
     ├── CallsStoppedError   an error that every further user would meet too ended a batch
@@ -37,7 +37,7 @@ READ_ANEW: Final = (
 class CognitoImportError(Exception):
     """The root of the tree: catch it to catch all that this package raises on purpose.
 
-    `temporary` tells that the same step may succeed a while later, with nothing changed. `then` is what to do in Airflow
+    `temporary` says that the same step may succeed a while later, with nothing changed. `then` is what to do in Airflow
     about an error of this class, where its message leaves that open.
     """
 
@@ -82,7 +82,7 @@ class NotReadyError(CognitoImportError):
 
 
 class InboxError(CognitoImportError):
-    """The nightly run's inbox cannot be read, or a file of it not filed away."""
+    """The nightly run's inbox cannot be read, or a file of it not archived."""
 
 
 class RunFolderError(CognitoImportError):

@@ -38,7 +38,7 @@ class Use:
 
 
 def recent_use(cloudwatch: Any, categories: Iterable[str]) -> dict[str, Use]:
-    """Return the use of each category, earlier imports included; nothing without a client, or where CloudWatch does not tell."""
+    """Return the use of each category, earlier imports included; nothing without a client, or where CloudWatch does not say."""
     try:
         return _recent_use(cloudwatch, categories) if cloudwatch else {}
     except (ClientError, BotoCoreError) as error:

@@ -57,7 +57,7 @@ class InboxFile:
 
     @property
     def version_id(self) -> str:
-        """The moment of arrival and eight digits that tell this version of this file from every other."""
+        """The moment of arrival and eight digits that identify this version of the file."""
         digest = hashlib.sha256(f"{self.key}\0{self.etag}\0{self.arrived}".encode()).hexdigest()[:8]
         return f"{datetime.fromisoformat(self.arrived):%Y%m%dT%H%M%SZ}_{digest}"
 
@@ -74,7 +74,7 @@ class InboxFile:
 
 
 def is_from_inbox(run_id: str) -> bool:
-    """Tell whether the run is one of a file of the inbox."""
+    """Return whether the run is one of a file of the inbox."""
     return run_id.startswith(_RUN)
 
 
@@ -142,7 +142,7 @@ class Inbox:
         version = f'"{etag or file.etag}"'
         moved = self._copy(file.key, target, version)
         if not moved and not self._head(target):
-            log.warning("%s was replaced or removed meanwhile; there is nothing to file away.", self._name(file.key))
+            log.warning("%s was replaced or removed meanwhile; there is nothing to archive.", self._name(file.key))
             return None
         if reason is not None:
             self._write(f"{target}.txt", reason)

@@ -50,7 +50,7 @@ def ingest_request(  # noqa: PLR0913 - what a run is made of
         Running this again reads the request anew, with the settings and the source as they are then, as long as surely
     nobody has been called for. From the first call on a run keeps what it read: the manifest that is there is returned, so
     that a retry or a cleared task goes on with the same users. `asked_by` is who started the run, where that is known; a
-    file `from_inbox` was asked for when it arrived there. So many runs are `sharing` the pool. `cognito` tells whether
+    file `from_inbox` was asked for when it arrived there. So many runs are `sharing` the pool. `cognito` shows whether
     addresses that differ by upper and lower case alone are one user of the pool; it is asked only if there are some, and
     without it they are one. Raises RequestError (SourceError), also if the run was read for another request, PreflightError
     if the user pool cannot be looked at, NotReadyError if AWS could not be asked just now, and RunFolderError; no user is
@@ -121,7 +121,7 @@ def ingest_request(  # noqa: PLR0913 - what a run is made of
 
 
 def _digest(conf: object) -> str:
-    """What tells one request from another."""
+    """Return what identifies a request."""
     digest = hashlib.sha256()
     for part in json.JSONEncoder(sort_keys=True).iterencode(conf):
         digest.update(part.encode())

@@ -68,7 +68,7 @@ def _check_suppression(address: str, sesv2: Any, account: dict[str, Any], findin
 
 
 def _is_verified(address: str, what: str, ses: SESClient, findings: Findings, secret: str = "") -> bool | None:
-    """Tell whether the address, its domain or a parent of that is verified; None where nobody may ask."""
+    """Return whether the address, its domain or a parent of that is verified; None where the role may not ask."""
     labels = address.rpartition("@")[2].split(".")
     parents = [".".join(labels[start:]) for start in range(len(labels) - 1)]
     response = findings.ask(

@@ -38,7 +38,7 @@ def look_up(cognito: CognitoIdentityProviderClient, user_pool_id: str, findings:
 def pool_is_case_sensitive(
     cognito: CognitoIdentityProviderClient, user_pool_id: str, *, sleep: Callable[[float], None] = time.sleep
 ) -> bool:
-    """Tell whether two addresses that differ by case alone are two users of the pool.
+    """Return whether two addresses that differ by case alone are two users of the pool.
 
     Raises PreflightError if the pool cannot be looked at, and NotReadyError if it cannot be at this moment.
     """

@@ -54,7 +54,7 @@ def is_at(address: str, domains: Iterable[str]) -> bool:
 
 
 def aware(moment: datetime) -> datetime:
-    """Return `moment`, or raise ValueError if it has no time zone: it would be taken for the machine's own."""
+    """Return `moment`, or raise ValueError if it has no time zone: it would be read in the machine's own."""
     if moment.tzinfo is None:
         message = f"{moment} has no time zone"
         raise ValueError(message)

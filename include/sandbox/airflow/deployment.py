@@ -58,5 +58,5 @@ class Deployment(Assembly):
         return [name for name in self.processes.names if name not in self._sent_away]
 
     def memory_mb(self) -> float:
-        """Return the memory of all processes in MB; pages that several share count once where the system tells (as root)."""
+        """Return the memory of all processes in MB; shared pages count once where the system says so (as root)."""
         return self.processes.memory_mb()

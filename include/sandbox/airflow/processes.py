@@ -89,7 +89,7 @@ class Processes:
         del self._main[name]
 
     def is_running(self, name: str) -> bool:
-        """Tell whether a component's main process runs."""
+        """Return whether a component's main process runs."""
         main = self._main.get(name)
         return main is not None and main.is_running()
 
@@ -164,7 +164,7 @@ class Processes:
         return found
 
     def memory_mb(self) -> float:
-        """Return the memory of all processes in MB; pages that several share count once where the system tells (as root)."""
+        """Return the memory of all processes in MB; shared pages count once where the system says so (as root)."""
         total = 0
         for process in self.members():
             with contextlib.suppress(psutil.NoSuchProcess):

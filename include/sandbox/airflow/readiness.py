@@ -19,7 +19,7 @@ from sandbox.waiting import until
 # The components that Airflow's health check knows, by the name that it gives them.
 HEALTH_OF = {"scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
 
-# So long an expected DAG may be missing beside a DAG file that cannot be imported, before that file is taken for its own.
+# How long an expected DAG may be missing beside a DAG file that cannot be imported, before that file is blamed.
 SECONDS_FOR_BROKEN_FILES = 10.0
 
 

@@ -85,7 +85,7 @@ class AirflowRest:
         return {name: part["status"] for name, part in response.json().items() if part is not None}
 
     def has_dag(self, dag_id: str) -> bool:
-        """Tell whether Airflow knows a DAG yet."""
+        """Return whether Airflow knows a DAG yet."""
         try:
             self.request("GET", f"dags/{quote(dag_id, safe='')}")
         except RestError as error:

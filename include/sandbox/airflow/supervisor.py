@@ -55,7 +55,7 @@ class Supervisor:
         self.exit_codes: dict[int, int] = {}
 
     def owner_is_gone(self) -> bool:
-        """Tell whether our parent has died: then somebody else has become our parent."""
+        """Return whether our parent has died: then somebody else has become our parent."""
         return os.getppid() != self.owner
 
     def start(self, command: dict[str, Any]) -> int:
@@ -113,7 +113,7 @@ class Supervisor:
             time.sleep(0.02)
 
     def _is_gentle(self, process: psutil.Process) -> bool:
-        """Tell whether a process is a component with an `end_signal`, or a child of one."""
+        """Return whether a process is a component with an `end_signal`, or a child of one."""
         with contextlib.suppress(psutil.Error):
             return process.pid in self.end_signals or process.ppid() in self.end_signals
         return False
@@ -126,7 +126,7 @@ def _end_with_parent() -> None:
 
 
 def _is_zombie(process: psutil.Process) -> bool:
-    """Tell whether a process has ended and waits for somebody else to collect it."""
+    """Return whether a process has ended and waits for somebody else to collect it."""
     try:
         return bool(process.status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

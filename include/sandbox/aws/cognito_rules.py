@@ -48,7 +48,7 @@ def _attributes(request: Request) -> dict[str, str]:
 
 
 def is_email(text: str) -> bool:
-    """Tell whether Cognito takes `text` as an email address."""
+    """Return whether Cognito takes `text` as an email address."""
     return _EMAIL.fullmatch(text) is not None and len(text.partition("@")[0]) <= _MAX_LOCAL_PART_LENGTH
 
 

@@ -64,7 +64,7 @@ def _broken_rules(rules: dict[str, Any], value: str) -> Iterator[str]:
 
 
 def _matches(pattern: str, value: str) -> bool:
-    r"""Tell whether all of `value` matches; `re` does not know \p{L}, so those are spelled by category."""
+    r"""Return whether all of `value` matches; `re` does not know \p{L}, so those are spelled by category."""
     kinds = re.findall(r"\\p\{(\w)\}", pattern)
     if not kinds:
         return re.fullmatch(pattern, value) is not None

@@ -77,11 +77,11 @@ class Fault:
         self._ends = now + (float("inf") if self.lasting is None else self.lasting)
 
     def is_over(self, now: float) -> bool:
-        """Tell whether nothing is left of it."""
+        """Return whether nothing is left of it."""
         return self.times == 0 or now >= self._ends
 
     def strikes(self, service: str, operation: str, username: str) -> bool:
-        """Tell whether it strikes this call, and count the call."""
+        """Return whether it strikes this call, and count the call."""
         asked = self.service == service and self.operation in ("", operation) and self.username in ("", username)
         if not asked:
             return False

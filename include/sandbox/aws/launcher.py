@@ -1,4 +1,4 @@
-"""Start the local AWS: one process, on 127.0.0.1 unless told otherwise, that stops with whoever started it.
+"""Start the local AWS: one process, on 127.0.0.1 by default, which stops when its parent does.
 
     python launcher.py --port 0 --port-file PORT --latency 0.1
 
@@ -106,7 +106,7 @@ def prepare_environment(port: int, work_dir: Path, options: argparse.Namespace) 
 
 async def stop_with(parent: int, stop: asyncio.Event) -> None:
     """Set `stop` as soon as the process `parent`, which started this one, is gone."""
-    while os.getppid() == parent:  # noqa: ASYNC110 nothing tells of it
+    while os.getppid() == parent:  # noqa: ASYNC110 there is no event for it
         await asyncio.sleep(PARENT_CHECK_SECONDS)
     stop.set()
 

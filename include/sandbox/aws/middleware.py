@@ -1,6 +1,6 @@
 """What every call passes on its way to an emulated service: outages and faults; for Cognito also its quotas.
 
-The gates stand in front of the emulator's service handlers, where the calls over HTTP and those that a
+The middleware runs before the emulator's service handlers, where the calls over HTTP and those that a
 state machine makes both come through.
 """
 
@@ -58,7 +58,7 @@ def guard(module: ModuleType, service: str, plan: FaultPlan) -> None:
         headers: dict[str, str],
         body: bytes,
         query: dict[str, list[str]],
-        **more: Any,  # of a bucket that the host's name tells, the path as it was signed
+        **more: Any,  # of a bucket named by the host: the path as it was signed
     ) -> Response:
         if module is ses and path.startswith("/v2/"):
             # The emulator passes it on to ses_v2, which has a guard of its own.
@@ -131,7 +131,7 @@ class CognitoMiddleware:
 
 
 def install(quotas: Quotas, log: CallLog, plan: FaultPlan, latency: float) -> None:
-    """Put the gates into the emulator."""
+    """Install the middleware in the emulator."""
     cloudformation_rules.install()
     cognito_rules.install()
     lambda_rules.install()

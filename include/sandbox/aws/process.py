@@ -183,7 +183,7 @@ class LocalAws(Assembly):
     def traffic(self, *rates: float, seconds: float = 60.0) -> None:
         """Let others make so many calls a second in each quota category; of several `rates` each for `seconds` in turn.
 
-        `stats()["live"]` tells how many of them were served and how many throttled. Without a rate they end.
+        `stats()["live"]` counts how many of them were served and how many throttled. Without a rate they end.
         """
         self._request("POST", "/_local/traffic", {"phases": [[rate, seconds] for rate in rates]})
 

@@ -1,4 +1,4 @@
-"""What S3 documents and the emulator leaves out: who may not list a bucket is not told that a key is missing."""
+"""What S3 documents and the emulator leaves out: without s3:ListBucket a missing key is AccessDenied."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def install() -> None:
         headers: dict[str, str],
         body: bytes,
         query: dict[str, Any],
-        **more: Any,  # of a bucket that the host's name tells, the path as it was signed
+        **more: Any,  # of a bucket named by the host: the path as it was signed
     ) -> Response:
         answer: Response = await handler(method, path, headers, body, query, **more)
         bucket, _, key = path.strip("/").partition("/")

@@ -27,7 +27,7 @@ class LiveTraffic:
         self._draw()
 
     def call_until(self, now: float, admit: Callable[[float], bool]) -> None:
-        """Make the calls that are due by `now`; `admit` tells of each whether it is served at its moment."""
+        """Make the calls that are due by `now`; `admit` returns of each whether it is served."""
         while self._next <= now:
             if admit(self._next):
                 self.served += 1

@@ -111,7 +111,7 @@ def final_errors(reject: RunFolder | None = None) -> Iterator[None]:
     except CognitoImportError as error:
         reason = str(error)
         addresses.hide_in(error, _senders)
-        # A report is tried again whatever it failed for: nobody would hear of the run else.
+        # A report is tried again whatever it failed for: otherwise nobody would learn of the run.
         if error.temporary or isinstance(error, (LeaseLostError, ReportError)):
             raise
         if reject is not None:

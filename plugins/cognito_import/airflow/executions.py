@@ -87,7 +87,7 @@ class StartExecution(StepFunctionStartExecutionOperator):
 class AwaitExecution(StepFunctionExecutionSensor):
     """Awaits the end of an execution, and keeps the pool's slots meanwhile.
 
-    Until the execution may call, it is told at each poke that the slots are held (see `execution_lock`). Only an
+    Until the execution may call, each poke stores that the slots are held (see `execution_lock`). Only an
     execution that ended badly fails the task, with its error and cause; while Step Functions cannot be asked, the task
     waits. An execution whose task is marked failed, stopped or out of time is stopped. A cleared task continues one that
     ended badly. `timeout` is for the whole wait, of which no worker is held for longer than MAX_HOLD; while one hands over
@@ -133,7 +133,7 @@ class AwaitExecution(StepFunctionExecutionSensor):
             raise
 
     def poke(self, context: Context) -> Any:
-        """Tell whether the execution has succeeded. Raises AirflowFailException if it ended badly."""
+        """Return whether the execution has succeeded. Raises AirflowFailException if it ended badly."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         from cognito_import.aws import error_details, failure
@@ -178,4 +178,4 @@ class AwaitExecution(StepFunctionExecutionSensor):
             if not self._has_lock:
                 folder.grant_slots()
         except RunFolderError as error:
-            self.log.warning("The execution cannot be told that the slots are held; trying again: %s", error)
+            self.log.warning("Cannot store that the slots are held for the execution; trying again: %s", error)

@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 def tasks_are_forked() -> bool:
-    """Tell whether this process forks those of its tasks. Else what it imported for them would be memory for nothing."""
+    """Return whether this process forks its tasks. Otherwise what it imports for them is wasted memory."""
     from airflow.configuration import conf
 
     return (

@@ -1,4 +1,4 @@
-"""What happens at the events of Airflow: the imports' pool is made, and each run's note tells what became of its users."""
+"""Reacts to Airflow's events: creates the imports' pool, and writes what became of the users into each run's note."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def require_consent(folder: RunFolder, deployment: Deployment, *, yes: bool) -> 
 
 
 def _is_approved(folder: RunFolder, manifest: Manifest) -> bool:
-    """Tell whether the run was approved, or begun without an approval, before."""
+    """Return whether the run was approved, or begun without an approval, before."""
     if not manifest.approve:
         return manifest.begun
     try:

@@ -1,4 +1,4 @@
-"""The commands, their options, and what a script is told by the exit code."""
+"""The commands, their options, and the exit codes that scripts read."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ Stop = CallsStoppedError | LeaseLostError | None
 def run(
     request: dict[str, Any] | None, folder: RunFolder, deployment: Deployment, *, yes: bool, link_profile: str | None
 ) -> bool:
-    """Process the request, or go on with the run that the folder holds, and report it. Tell whether it is complete.
+    """Process the request, or go on with the run that the folder holds, and report it. Return whether it is complete.
 
     Raises CognitoImportError.
     """
@@ -83,7 +83,7 @@ def make_ready(folder: RunFolder, deployment: Deployment) -> None:
 def report(
     folder: RunFolder, deployment: Deployment, link_profile: str | None, *, stop: Stop = None, anew: bool = False
 ) -> bool:
-    """Store the report and mail its link, and tell whether the run is complete. Raises ReportError and RunFolderError."""
+    """Store the report and mail its link. Return whether the run is complete. Raises ReportError and RunFolderError."""
     signer, expire_at = deployment.signer(link_profile)
     delivery = deliver(
         folder,

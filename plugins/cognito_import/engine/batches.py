@@ -1,4 +1,4 @@
-"""Working one batch off so that a death at any moment loses and repeats nothing; see `worker`."""
+"""Processes one batch so that a death at any moment loses and repeats nothing; see `worker`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cognito_import.run.manifest import Batch
 
 GRACE: Final = 5.0
-"""Seconds added to the longest time that a worker can be at one user, before it is taken for gone."""
+"""Seconds added to the longest time that a worker can be at one user, before it counts as dead."""
 _FENCERS: Final = 16
 
 log = logging.getLogger(__name__)

@@ -74,7 +74,7 @@ def unanswered(folder: RunFolder) -> Question | None:
 
 
 def tell(folder: RunFolder) -> Question | None:
-    """Return the question that stops the run, of which a person is being told now. Raises RunFolderError."""
+    """Return the question that stops the run, which is being reported now. Raises RunFolderError."""
     question = unanswered(folder)
     if question is not None and question.state == "open":
         _write(folder, replace(question, state="told"))
@@ -98,7 +98,7 @@ def begin(folder: RunFolder) -> bool:
 
 
 def may_be_alike(outcome: Outcome) -> bool:
-    """Tell whether all users of a run may have this outcome for one reason that is not their own."""
+    """Return whether all users of a run may have this outcome for one reason that is not their own."""
     return outcome.status != SUCCEEDED and outcome.code not in OWN
 
 

@@ -53,7 +53,7 @@ class Result:
 
 
 def _moment(told: str | float) -> datetime:
-    """A moment as Step Functions tells it: ISO 8601, or seconds since the epoch."""
+    """Return a moment as Step Functions gives it: ISO 8601, or seconds since the epoch."""
     return datetime.fromisoformat(told) if isinstance(told, str) else datetime.fromtimestamp(told, UTC)
 
 

@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 
 def folded(address: str) -> str:
-    """The address as it is compared: a user pool may not tell upper from lower case."""
+    """Return the address as it is compared: a user pool may ignore case."""
     return address.lower()
 
 

@@ -1,7 +1,7 @@
 """Completing a user who exists: it joins the groups that it lacks, and becomes what its row says of it.
 
 Only what differs is changed, so doing it again changes nothing. The message of the outcome names what was changed; a worker
-that goes on behind a dead one names what the dead one had not changed yet.
+that resumes after a dead one names what the dead one had not changed yet.
 """
 
 from __future__ import annotations

@@ -85,9 +85,9 @@ class Creation(Job):
 
     @staticmethod
     def _is_ours(user: User, row: UserRow, reach: Reach) -> bool:
-        """Tell whether the user was created since a call of ours may have reached it, and not by another run.
+        """Return whether the user was created since a call of ours may have reached it, and not by another run.
 
-        A user that signed up live meanwhile has another status, so it is not taken for ours.
+        A user that signed up live meanwhile has another status, so it does not count as ours.
         """
         if user["UserCreateDate"] < reach.since - CLOCK_SKEW or user["UserStatus"] != "FORCE_CHANGE_PASSWORD":
             return False

@@ -24,7 +24,7 @@ class Deletion(Job):
     user whose name is stored has existed: if it is gone after an attempt that may have reached Cognito, it counts
     as deleted by us (that somebody else did so in those seconds, nobody could tell). The name also keeps a user
     safe who was made anew with the same address meanwhile. The look-up costs no pace, since it has a quota
-    category of its own. It is repeated by whoever goes on behind another worker: `resume.objection` may have come up
+    category of its own. It is repeated by a worker that resumes after another: `resume.objection` may have come up
     meanwhile.
     """
 

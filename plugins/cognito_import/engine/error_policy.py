@@ -112,7 +112,7 @@ def common_results() -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class NamedFailure:
-    """A failed call as Step Functions tells it: the code, the service's message, the HTTP status (500 if nobody answered).
+    """A failed call as Step Functions reports it: the code, the service's message, the HTTP status (500 if nobody answered).
 
     `repeated` says that the SDK inside Step Functions made more than one attempt, so that an earlier one may have had an
     effect.

@@ -52,10 +52,10 @@ class Holder(Record):
 
 
 def acquire(s3: S3Client, sfn: SFNClient, bucket: str, execution_arn: str, *, granted_by: RunFolder | None) -> bool:
-    """Take the lock for the execution; tell whether it has it.
+    """Take the lock for the execution; return whether it has it.
 
     `granted_by` is the folder of the run whose sensor has to hold the slots, None for an execution that nobody in Airflow
-    watches. Raises RunFolderError if S3 fails, and ExecutionError if Step Functions does not tell whether the last holder
+    watches. Raises RunFolderError if S3 fails, and ExecutionError if Step Functions does not say whether the last holder
     runs.
     """
     holder, version = _holder(s3, bucket)
@@ -69,7 +69,7 @@ def acquire(s3: S3Client, sfn: SFNClient, bucket: str, execution_arn: str, *, gr
 
 
 def holds(s3: S3Client, bucket: str, execution_arn: str) -> bool:
-    """Tell whether the execution is still the one that may call. Raises RunFolderError."""
+    """Return whether the execution is still the one that may call. Raises RunFolderError."""
     return _holder(s3, bucket)[0] == execution_arn
 
 
@@ -83,7 +83,7 @@ def running_holder(s3: S3Client, sfn: SFNClient, bucket: str) -> str | None:
 
 
 def is_free(s3: S3Client, sfn: SFNClient, bucket: str) -> bool:
-    """Tell whether no execution may be calling. Raises RunFolderError and ExecutionError."""
+    """Return whether no execution may be calling. Raises RunFolderError and ExecutionError."""
     return running_holder(s3, sfn, bucket) is None
 
 

@@ -59,7 +59,7 @@ def failure(sfn: SFNClient, execution_arn: str) -> str:
 
 
 def is_running(sfn: SFNClient, execution_arn: str) -> bool:
-    """Tell whether the execution is under way, or about to be again. Raises ExecutionError."""
+    """Return whether the execution is under way, or about to be again. Raises ExecutionError."""
     return _status(sfn, execution_arn) in UNDER_WAY
 
 

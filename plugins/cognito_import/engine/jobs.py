@@ -1,4 +1,4 @@
-"""What every job type has in common: a turn at one user, and what is known of a user whom a call may have reached."""
+"""What every job type has in common: how one user is processed, and what is known of a user whom a call may have reached."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ Objection = Callable[[str, str, datetime], tuple[str, str] | None]
 
 @dataclass(frozen=True, slots=True)
 class ResumeState:
-    """A worker's turn at one user.
+    """What a worker knows when it comes to one user.
 
     `left` is what earlier workers know of the user if one of them may have reached it, else None; `since` is the
-    service's clock before this turn's first call. `may_go_on` is called before an attempt is repeated and raises to
+    service's clock before this worker's first call for it. `may_go_on` is called before an attempt is repeated and raises to
     leave the user. `found` is called with the user's name before the user is deleted: it stores the name where it
     becomes the `left` of the worker that comes next, and raises to leave the user. `objection` says ahead of that whether
     the user may be deleted, and `made_elsewhere` whether another run has created the user of this address and name.

@@ -14,7 +14,7 @@ class Next(Record):
     """What an execution does next, and what it hands over to the next time that it asks.
 
     `step` is `map` (the batches at `key`, as round `round`), `wait` (for `seconds`, then ask again), `lock` or `report`.
-    `kind` and `detail` say what befell the run, if anything did (see `mail.engine_note`); `asked` is the kind of a run that
+    `kind` and `detail` say what went wrong, if anything (see `mail.engine_note`); `asked` is the kind of a run that
     the breaker has stopped.
     """
 

@@ -38,7 +38,7 @@ def run_pace(
 
 
 def quota_in_force(cognito: CognitoIdentityProviderClient, category: Category) -> float:
-    """Requests a second. GetProvisionedLimit tells where the role may ask and botocore knows it, else the table."""
+    """Requests a second. From GetProvisionedLimit where the role may call it and botocore knows it, else from the table."""
     try:
         answer = cognito.get_provisioned_limit(
             LimitDefinition={"LimitClass": "API_CATEGORY", "Attributes": {"Category": str(category)}}

@@ -144,7 +144,7 @@ class Pacer:
         self._own = max(LEAST, self.rate * _CUT)
 
     def share(self) -> None:
-        """Tell the other slots of a throttle, and learn of theirs, if it is time to.
+        """Share a throttle with the other slots, and read theirs, if it is time to.
 
         S3 may take long, so whoever has a lease looks at it afterwards.
         """

@@ -11,7 +11,7 @@ another request when it was read. A deletion leaves alone
 * whom an import names that was asked for later, or in the same second (`ImportedSince`): in doubt nobody is deleted. An
   import that was refused counts once it is cleared and goes on;
 * who was created after the deletion was asked for (`CreatedSince`), unless by an import that was asked for before it.
-  Services tell moments in whole seconds. Who was created within the very second of the request counts as there before:
+  Services give moments in whole seconds. Who was created within the very second of the request counts as there before:
   programs create a user and have it deleted at once, while between a list and an import of this product lie its checks.
 
 An import is entered before its manifest is written, and a deletion looks after it has claimed its users (see `claims`). So
@@ -22,7 +22,7 @@ created since; that may be the work of another run that ran in between, and has 
 
 Costs: for each batch of a deletion (in the state machine for each ten of its users) one list, and of each import that was
 read since the deletion was asked for the manifest and the rows. Only for a user who was created since also the outcomes of the
-imports asked for before it, as far as they were read within MAX_IMPORT_AGE before or since. An import reads the like only for
+imports asked for before it, as far as they were read within MAX_IMPORT_AGE before or since. An import reads the same only for
 a user whose answer was lost.
 """
 
@@ -80,7 +80,7 @@ class Precedence:
         return CREATED_SINCE, reason
 
     def made_elsewhere(self, useremail: str, username: str) -> bool:
-        """Tell whether another import says that it created this user."""
+        """Return whether another import says that it created this user."""
         made = (
             outcome
             for other, _ in self._imports(self._began - MAX_IMPORT_AGE)

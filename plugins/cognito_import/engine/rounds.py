@@ -89,7 +89,7 @@ def settle(
         return replace(before, step="wait", seconds=min(MAX_WAIT_SECONDS, math.ceil(survey.busy_seconds)))
     elsewhere = set() if dry_run else claims.contested(folder, survey.left)
     if elsewhere:
-        # Mapped tasks that begin find this execution's turn and wait, so only those under way have to end.
+        # Mapped tasks that begin find that this execution holds the lock, and wait, so only those under way have to end.
         log.info("Waiting until other runs have left %d of the users.", len(elsewhere))
         return _waiting(before, f"{claims.CODE}: {claims.reason(len(elsewhere))}")
     stop: CallsStoppedError | None = None

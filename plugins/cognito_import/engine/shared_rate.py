@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS: Final = 3.0
 """How old what a slot knows of the shared rate may be."""
 HOLD_SECONDS: Final = 2.0
-"""Throttles within so many seconds are one event: by S3's clock, which tells whole seconds."""
+"""Throttles within so many seconds are one event: by S3's clock, which counts whole seconds."""
 LEAST: Final = 0.25
 """The fraction of its pace that a slot always keeps, shared rate or not: a worker's lease counts on it."""
 CUT: Final = 0.85

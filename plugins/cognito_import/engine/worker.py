@@ -43,7 +43,7 @@ time that it can be at one user."""
 FAULTS_IN_A_ROW: Final = 2
 """Users whom the service failed one after another, to the last attempt: then it fails everybody, and the batch ends."""
 CLOCK_STEP: Final = 1.0
-"""Seconds: S3 tells no moment more exactly."""
+"""Seconds: the precision of the moments that S3 gives."""
 _PROGRESS_SECONDS: Final = 15.0
 
 log = logging.getLogger(__name__)
@@ -196,7 +196,7 @@ class Worker:
         )
 
     def _made_elsewhere(self, others: Precedence, address: str, username: str) -> bool:
-        """Tell whether another run has created the user. That may take long, so look at the lease before the next call."""
+        """Return whether another run has created the user. That may take long, so check the lease before the next call."""
         made = self._retrying(lambda: others.made_elsewhere(address, username))
         self.check_lease()
         return made

@@ -1,4 +1,4 @@
-"""From a run folder to a report in the administrator's mailbox, and the verdict on the run."""
+"""From a run folder to a report in the administrator's mailbox, and whether the run is complete."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, config=STRICT)
 class Reported(Record):
-    """What is stored of a report that went out; the `digest` tells whether the next one would say anything new."""
+    """What is stored of a report that went out; the `digest` shows whether the next one would say anything new."""
 
     digest: str
     delivery: Delivery
@@ -95,7 +95,7 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
 
     A run whose outcomes have been reported is not reported twice: running this again mails only what is new, other
     outcomes, a link in place of one that has ended or may have (with its key, too), or the report to a corrected address. `now`
-    has a time zone; `note` says what befell the engine. `way` says how the run is continued. With `anew` a
+    has a time zone; `note` says what went wrong with the engine. `way` says how the run is continued. With `anew` a
     new link is mailed in any case. `page` is the run's address in Airflow, if that
     is known. `signer` signs the link in place of `s3`; `credentials_expire_at` is then when
     its credentials end. Raises ReportError and RunFolderError; touches no user.
@@ -115,7 +115,7 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
     digest, outcomes = hashlib.sha256(manifest.adminemail.encode()), []
     digest.update(link.lasting_key(signer or s3, folder.bucket).encode())
     for outcome in all_outcomes(folder, manifest, blocked, progress):
-        digest.update(repr(outcome).encode())  # before it is told, so that another locale is nothing new
+        digest.update(repr(outcome).encode())  # before it is reworded, so that another locale is nothing new
         outcomes.append(reasons.told(outcome))
     if not anew and (delivery := _delivered(folder, digest.hexdigest(), now)):
         return delivery

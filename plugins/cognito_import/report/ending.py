@@ -1,4 +1,4 @@
-"""How a run ends: nobody calls for its users any more, and its administrator hears what became of them.
+"""How a run ends: its calls have stopped, and its administrator learns what became of each user.
 
 What is said is read from the run folder, never taken from an earlier task, so it is true whatever was cleared, marked or
 stopped before.
@@ -72,9 +72,9 @@ def conclude(  # noqa: PLR0913 - all that a report depends on
     now: datetime,
     page: str = "",
 ) -> Ending:
-    """Report the run as it stands, or tell its administrator why it was rejected. Mails only what was not mailed before.
+    """Report the run as it stands, or mail its administrator why it was rejected. Mails only what was not mailed before.
 
-    An execution of the run that nobody watches any more is stopped first. `request` is the run's conf, `from_inbox` tells
+    An execution of the run that nobody watches any more is stopped first. `request` is the run's conf, `from_inbox` says
     that the nightly run started it; `signer`, `credentials_expire_at` and `page` are as for :func:`~.delivery.deliver`.
     Raises ReportError, RunFolderError and ExecutionError; touches no user.
     """

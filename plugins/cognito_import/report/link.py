@@ -28,7 +28,7 @@ class Link:
     """A presigned link to one report. The URL is a secret, so the repr leaves it out.
 
     `expires_at` (UTC) is the moment after which the link cannot work. With `may_expire_earlier` it was signed with
-    temporary credentials that do not tell their end, so it can end before. `location` is `s3://bucket/key`.
+    temporary credentials whose end is unknown, so it can end before. `location` is `s3://bucket/key`.
     """
 
     url: str = field(repr=False)
@@ -65,7 +65,7 @@ def sign(  # noqa: PLR0913 - what a link depends on
     """Make a presigned GET link to the stored report for `link_seconds`, or as long as the credentials last.
 
     `signer` signs in place of `s3`, with the key of an IAM user, say, whose links outlive those of a role. Either must be
-    made with :data:`cognito_import.aws.S3`, and `credentials_expire_at` is what :func:`credentials_expire_at` tells of the one
+    made with :data:`cognito_import.aws.S3`, and `credentials_expire_at` is what :func:`credentials_expire_at` returns for the one
     that signs. One HEAD request makes sure that the signer may read the object: a link can do no more than its signer.
     Raises ReportError, and ValueError for a moment without a time zone.
     """
@@ -115,10 +115,10 @@ def lasting_key(client: S3Client, bucket: str) -> str:
 
 
 def credentials_expire_at(credentials: Credentials | None) -> datetime | None:
-    """When botocore `credentials` end (UTC), or None for ones that never do or do not tell.
+    """Return when botocore `credentials` end (UTC), or None where they never do or that is unknown.
 
     Those about to end are renewed first, as signing would do. Static credentials with a session token (a
-    Lambda's, or an Airflow connection's) do not tell their end; :func:`sign` sees the token and marks the
+    Lambda's, or an Airflow connection's) do not say when they end; :func:`sign` sees the token and marks the
     link. Raises ReportError when they cannot be renewed.
     """
     if credentials is None:

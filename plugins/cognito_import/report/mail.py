@@ -1,6 +1,6 @@
 """The administrator's mail: composed from the report's counts and link, sent through SES.
 
-How it is laid out is told in `rendering`.
+`rendering` lays it out.
 """
 
 from __future__ import annotations
@@ -69,17 +69,17 @@ def compose(  # noqa: PLR0913 - what a mail depends on
     way: Way = "airflow",
     test_prefix: str = "",
 ) -> Mail:
-    """Tell the administrator what ran and what became of the users, with the link and its true end.
+    """Compose the mail that says what ran and what became of the users, with the link and its true end.
 
     `jobtype` is `import` or `delete`, `locale` `ja` or `en`, `time_zone` an IANA name; `now` has a time zone.
-    `page` is the run's http(s) address in Airflow, or empty; `invited` tells whether Cognito mailed invitations to those
+    `page` is the run's http(s) address in Airflow, or empty; `invited` says whether Cognito mailed invitations to those
     who were created, None where nobody is created.
     `again` is the request that runs the failed rows again, as JSON in one line. `expected` is what a dry run expects of the
     real run, None for a run that was none.
     `denial` is the answer to a deletion that was not approved (see `approval`), else empty.
     `way` says how the run is continued.
-    `engine_note` says what befell the engine ("batch 3: worker killed"). `test_prefix` goes before the
-    subject, so that a test's mail is not taken for a real one. A run with users left says so in the subject
+    `engine_note` says what went wrong with the engine ("batch 3: worker killed"). `test_prefix` goes before the
+    subject, so that a test's mail is not mistaken for a real one. A run with users left says so in the subject
     and at the top.
     """
     zone = ZoneInfo(time_zone)
@@ -122,7 +122,7 @@ def compose_rejection(  # noqa: PLR0913 - what the mail depends on
     inbox: str = "",
     page: str = "",
 ) -> Mail:
-    """Tell the administrator that no user of a request was processed, and why.
+    """Compose the mail that says that no user of a request was processed, and why.
 
     `reason` is a message of a RequestError or a PreflightError, of one line or more; `source` is the file that holds the
     users, or empty; `way` is how the request came, which decides how to hand it in again; `inbox` is the s3:// address
@@ -177,7 +177,7 @@ def _about(run: str, locale: str, time_zone: str, now: datetime) -> dict[str, ob
 
 
 def engine_note(kind: str, detail: str, locale: str) -> str:
-    """What befell the engine, as a note for :func:`compose`.
+    """Return what went wrong with the engine, as a note for :func:`compose`.
 
     `kind` is `stopped` (an error that every further user would meet), `asked` (see `breaker`), `unfinished` or `failed`;
     `detail` is what the service, the engine or the breaker said.

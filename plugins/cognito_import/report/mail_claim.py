@@ -1,6 +1,6 @@
 """One mail for one report, although several tasks may make it at the same time.
 
-A task whose worker was taken for dead goes on beside its retry, and an execution that ended badly is reported by an event
+A task whose worker only seemed dead runs beside its retry, and an execution that ended badly is reported by an event
 while somebody redrives it. Whoever is about to mail claims the run's mail first, and looks again whether it is still due.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cognito_import.run.folder import RunFolder
 
 LAPSE: Final = timedelta(minutes=4)
-"""The time after which a claim is taken for one of a process that died: longer than SES's client tries."""
+"""The time after which a claim counts as that of a dead process: longer than SES's client tries."""
 _MAX_CLAIM_WAIT_SECONDS: Final = 30.0
 _MAX_REPORT_WAIT_SECONDS: Final = 300.0
 """Seconds, for the claim and for what was reported. The state machine's function has 890 for the whole report."""

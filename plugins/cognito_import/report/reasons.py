@@ -92,7 +92,7 @@ def translated(message: str, locale: str) -> str:
 
 
 def lines(message: str, locale: str) -> list[str]:
-    """Return the lines of a message, each of our own sentences in `locale`, also behind the dash of a list."""
+    """Return the lines of a message, each of our own sentences in `locale`, also after the dash of a list."""
     shown = [line for text in message.splitlines() if (line := one_line(text))]
     return ["- " * line.startswith("- ") + translated(line.removeprefix("- "), locale) for line in shown]
 

@@ -42,7 +42,7 @@ def mail_rejection(  # noqa: PLR0913 - all that the mail depends on
     try:
         address = administrator(to, settings)
     except RequestError as error:
-        log.warning("Nobody is told why the request was refused: %s", error)
+        log.warning("Nobody is mailed why the request was rejected: %s", error)
         return
     composed = mail.compose_rejection(
         rejection.reason,

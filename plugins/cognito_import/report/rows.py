@@ -22,7 +22,7 @@ def all_outcomes(
     """One outcome for every user of the request, in its order; untouched users are `NotAttempted`, with the reason if any.
 
     `blocked` is why nobody may be called for, if that is so; `progress` is what the workers have stored, if it was read.
-    The messages are as they were stored: :class:`~cognito_import.report.reasons.Reasons` tells them to people.
+    The messages are as they were stored: :class:`~cognito_import.report.reasons.Reasons` rewords them for people.
     """
     progress = progress or folder.progress()
     starts = [batch.first for batch in manifest.batches]

@@ -116,7 +116,7 @@ def _elements(text: TextIO, name: str) -> Iterator[tuple[int, str]]:
 def _refuse_more(rest: str, expected: str, name: str) -> None:
     if rest.strip() != expected:
         message = (
-            f"'source' {name} goes on behind its array of users; expected an array, or an object with 'data' alone."
+            f"'source' {name} goes on after its array of users; expected an array, or an object with 'data' alone."
         )
         raise SourceError(message)
 

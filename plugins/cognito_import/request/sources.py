@@ -106,7 +106,7 @@ class Users:
         name = f"s3://{bucket}/{key}"
         ending = key.lower().rpartition(".")[2]
         if ending not in {"csv", "json", "jsonl"}:
-            message = f"'source' {name} has no ending that tells its format; expected .csv, .json or .jsonl."
+            message = f"'source' {name} has no ending that names its format; expected .csv, .json or .jsonl."
             raise SourceError(message)
         with tempfile.TemporaryFile() as file:
             self.etag, self.written = _download(self._s3, bucket, key, file)
@@ -186,7 +186,7 @@ def _refuse_binary(file: IO[bytes], name: str) -> None:
 def _encoding(file: IO[bytes], name: str) -> str:
     """Return `utf-8-sig` or `cp932`. Raises SourceError for a file that is neither.
 
-    Much that is no UTF-8 could be Shift_JIS. So a file is taken for it only if little in it reads as UTF-8, since one broken
+    Much that is no UTF-8 could be Shift_JIS. So a file counts as such only if little in it reads as UTF-8, since one broken
     character must not turn all names into others, and if not all its bytes beyond ASCII stand alone, as Latin-1's do.
     """
     broken = _broken_line(file)

@@ -135,7 +135,7 @@ class _Table:
 
 
 def _lines(text: TextIO, delimiter: str, *, strict: bool = True) -> tuple[Any, int]:
-    """Read from the beginning, behind a `sep=` line; also tell how many lines that is."""
+    """Read from the beginning, after a `sep=` line; also return how many lines that is."""
     text.seek(0)
     skipped = 1 if _SEPARATOR.fullmatch(text.readline(_MAX_SEPARATOR_LENGTH)) else 0
     if not skipped:

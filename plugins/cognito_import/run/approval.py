@@ -1,7 +1,7 @@
 """The consent to a deletion: what is asked, what was answered, and what follows from it.
 
 The question and its answer are kept in the run folder, so that nothing is deleted without an answer there, and the
-report can tell who refused. Whether a run needs approval stands in its manifest, so that nobody can talk a worker out of it.
+report can say who rejected it. Whether a run needs approval stands in its manifest, so no task can skip it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Approval(Record):
     """Where the question stands.
 
     `answer` is one of the words above; `by` is who answered, or empty; `at` the moment of the question or the answer,
-    ISO 8601 with its zone; `seconds` is how long an answer is waited for. `round` tells one question from the next: it
+    ISO 8601 with its zone; `seconds` is how long an answer is waited for. `round` identifies the question: it
     is the same for every attempt to ask or to follow one. `rows` is what was asked about (see `Manifest.approved`).
     """
 
@@ -100,7 +100,7 @@ def require(folder: RunFolder) -> None:
 
 
 def may_answer(manifest: Manifest, settings: Settings, by: str) -> bool:
-    """Tell whether `by` may approve: not whoever asked for the deletion, unless the setting `approve_own` allows it."""
+    """Return whether `by` may approve: not whoever asked for the deletion, unless the setting `approve_own` allows it."""
     return settings.approve_own or not manifest.asked_by or by != manifest.asked_by
 
 

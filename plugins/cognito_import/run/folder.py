@@ -19,7 +19,7 @@
     runs/{run}/approval.json                  of a deletion: whether it was approved, and by whom
     runs/{run}/report.json                    what was reported, and when its link ends
     runs/{run}/mailing                        who is mailing a report, and since when, or nothing
-    runs/{run}/rejection.json                 why no user of the run was touched, and what mail has told so
+    runs/{run}/rejection.json                 why no user of the run was touched, and which mail said so
     runs/lock                                 the execution of the state machine that may call (see `execution_lock`)
     runs/calling/{run}/{batch}-{token}        the users that a worker may be calling for (see `claims`)
     runs/imported/{moment}_{run}              which runs are imports, and when they were read (see `precedence`)

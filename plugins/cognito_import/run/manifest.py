@@ -72,7 +72,7 @@ class Manifest(Record):
 
     `begun` says that users may have been called for: the manifest is replaced by a newer reading before, and never after.
 
-    `digest` is the request's, so that another request under the same name is told from a retry. `rows`, `rejected` and
+    `digest` is the request's, so that another request under the same name is not mistaken for a retry. `rows`, `rejected` and
     `cells` name the files beside the manifest, `columns` are those of the cells, which the report alone shows, and
     `rows_etag` is the version of the rows that was read. `content` is a digest of what these files hold. `began` is the
     service's clock when they were written, ISO 8601 in UTC. `groups` are all that any user joins. `approve` says that

@@ -104,7 +104,7 @@ class RecordFiles(S3Folder):
         self._put("report.json", report.to_json())
 
     def is_reported(self) -> bool:
-        """Tell whether the run was ever reported."""
+        """Return whether the run was ever reported."""
         return self._get("report.json") is not None
 
     def read_mail_claim(self, model: type[R]) -> tuple[R | None, str] | None:

@@ -56,7 +56,7 @@ def _read(where: JSON) -> Any:
     text = body.decode("utf-8-sig", "replace")
     if status != 200:  # noqa: PLR2004
         code = text.partition("<Code>")[2].partition("</Code>")[0]
-        # Who may not list the bucket is not told that a key is missing.
+        # Without s3:ListBucket a missing key is AccessDenied.
         hidden = code == "NoSuchKey" and denial("s3:ListBucket", f"arn:aws:s3:::{bucket}")
         raise sfn._ExecutionError("States.ItemReaderFailed", "AccessDenied" if hidden else code or f"HTTP {status}")
     try:

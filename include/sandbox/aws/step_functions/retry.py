@@ -17,7 +17,7 @@ TERMINAL = ("States.DataLimitExceeded", "States.Runtime")
 
 
 def matches(error_equals: list[str], error: str) -> bool:
-    """Tell whether a Retry or Catch entry is meant for an error of this name."""
+    """Return whether a Retry or Catch entry is meant for an error of this name."""
     if error in TERMINAL:
         return False
     if error in error_equals or "States.ALL" in error_equals:

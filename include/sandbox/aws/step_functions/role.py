@@ -49,7 +49,7 @@ def denial(role_arn: str, action: str, resource_arn: str, session: str) -> str:
 
 
 def trusted(role_arn: str) -> bool:
-    """Tell whether Step Functions may assume the role at all."""
+    """Return whether Step Functions may assume the role at all."""
     role = iam_service._roles.get_scoped(role_arn.split(":")[4], None, role_arn.rpartition("/")[2]) or {}
     trust = role.get("AssumeRolePolicyDocument") or {}
     document = json.loads(trust) if isinstance(trust, str) else trust

@@ -28,7 +28,7 @@ def not_redrivable(execution: JSON) -> str:
 
 
 def detail_of(execution: JSON) -> JSON:
-    """Return the event's detail: what DescribeExecution tells, with dates in milliseconds and null for what there is not."""
+    """Return the event's detail: what DescribeExecution returns, with dates in milliseconds and null for what there is not."""
     reason = not_redrivable(execution)
     dates = {name: sfn._iso_to_epoch_ms(execution.get(name)) for name in ("startDate", "stopDate", "redriveDate")}
     detail = {name: execution.get(name) or None for name in ("input", "output", "error", "cause")}
