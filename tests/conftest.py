@@ -7,12 +7,17 @@ import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from cognito_import.settings import Settings
 from demo.resources import Resources
 from sandbox.aws.process import LocalAws
+
+# No test asserts a time: a loaded machine is no reason to fail.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 
 REAL_AIRFLOW = ("tests/cluster/", "tests/integration/", "tests/sandbox/airflow/")
 """The folders whose tests run real Airflow."""
