@@ -1,5 +1,6 @@
 """Imports on real Airflow: what goes right, and what the request or AWS makes go wrong."""
 
+import json
 import re
 from urllib.parse import quote
 
@@ -74,6 +75,31 @@ def test_a_list_can_be_run_again_until_it_is_true(start, addresses, resources, a
     assert {row["message"] for row in reported(third)} == {"登録済みです。変更はありません。"}
     changes = {"AdminAddUserToGroup", "AdminUpdateUserAttributes"}
     assert not changes & {call["operation"] for call in aws.calls()}
+    assert third.rest.run(DAG, third.run_id)["note"].startswith("3 users: 3 existed and are now as listed; run ")
+
+
+@pytest.mark.parametrize("engine", ["mapped", "step_functions"])
+def test_a_dry_run_foresees_what_the_real_run_then_does(start, addresses, resources, aws, admin, reported, engine):
+    """Its tasks change nothing and ask nobody; the conf in its mail does what it said."""
+    users = addresses(60)
+    resources.add_user(users[0])
+    aws.reset()
+    asked = [{"useremail": user} for user in [*users, "no-address"]]
+    dry = start(data=asked, existing_users="complete", dry_run=True, engine=engine)
+    assert dry.wait() == "success"
+    changing = ("AdminCreate", "AdminAdd", "AdminUpdate", "AdminDelete")
+    assert not [call for call in aws.calls() if call["operation"].startswith(changing)]
+    foreseen = [row["code"] for row in reported(dry)]
+    assert foreseen == ["WouldComplete", *["WouldCreate"] * 59, "InvalidAddress"]
+    assert dry.rest.run(DAG, dry.run_id)["note"].startswith(
+        "dry run, nothing was changed: 61 users: 59 would succeed, "
+    )
+    (mail,) = dry.mails(admin)
+    (conf,) = [line for line in mail["BodyText"].splitlines() if line.startswith("{")]
+    if engine == "mapped":
+        real = start(**json.loads(conf))
+        assert real.wait() == "success"
+        assert [row["code"] for row in reported(real)] == ["Existed", *[""] * 59, "InvalidAddress"]
 
 
 def test_missing_groups_are_created_for_a_request_that_says_so(start, addresses, resources, reported):

@@ -10,6 +10,7 @@ import pytest
 from cognito_import.engine.batches import run_batch
 from cognito_import.engine.pacing import Pacer
 from cognito_import.engine.user_pool import UserPool
+from cognito_import.errors import SourceError
 from cognito_import.ingest import ingest_request
 from cognito_import.outcomes import Outcome
 from cognito_import.report.again import request_again
@@ -89,6 +90,48 @@ def test_a_deletion_s_failed_rows_are_deleted_again(resources, settings, mails):
     resources.add_user(users[1])
     run(resources, settings, request, "leavers-again")
     assert resources.cognito.list_users(UserPoolId=resources.user_pool_id)["Users"] == []
+
+
+@pytest.mark.parametrize("jobtype", ["import", "delete"])
+def test_a_list_is_corrected_and_run_until_all_rows_have_succeeded(resources, settings, mails, source, jobtype):
+    """Each time the CSV of the run before is the source: its groups and attributes are still those of the list."""
+    settings = settings.__class__.parse(resources.variable(pacing_seconds=0.001, approve_deletions=False))
+    users = ["fine@example.com", "typo@@example.com", "later@example.com"]
+    if jobtype == "delete":
+        resources.add_user(users[0])
+    else:
+        resources.add_user(users[2])  # in the way, until somebody has removed it
+    table = "\n".join(["useremail,given_name,groups,部署", *(f"{user},花子,BASIC,営業" for user in users)])
+    request = {"source": source("list.csv", table), "adminemail": resources.admin, "jobtype": jobtype}
+    folder = run(resources, settings, request, "run-1")
+    report(resources, settings, folder)
+    first = fetch(link_in(mails()[0]))
+    assert [row["status"] for row in rows_of(first)] == ["succeeded", "failed", "failed"]
+
+    corrected = first.decode("utf-8-sig").replace("typo@@example.com", "typo@example.com")
+    if jobtype == "delete":
+        resources.add_user(users[2])
+        resources.add_user("typo@example.com")
+    else:
+        resources.cognito.admin_delete_user(UserPoolId=resources.user_pool_id, Username=users[2])
+    request = {**request_in(mails()[0]), "source": source("corrected.csv", corrected)}
+    again = run(resources, settings, request, "run-2")
+    report(resources, settings, again)
+    rows = rows_of(fetch(link_in(mails()[1])))
+    assert [(row["useremail"], row["status"]) for row in rows] == [
+        ("typo@example.com", "succeeded"),
+        ("later@example.com", "succeeded"),
+    ]
+    assert [row["部署"] for row in rows] == ["営業"] * 2
+    left = resources.users()
+    assert {user: left[user].groups for user in left} == (
+        {} if jobtype == "delete" else {user: {"BASIC"} for user in ("fine@example.com", "typo@example.com", users[2])}
+    )
+    # Nobody is left, so the CSV is no source any more: an error says so.
+    with pytest.raises(SourceError, match="all 2 rows succeeded"):
+        run(
+            resources, settings, {**request, "source": source("done.csv", fetch(link_in(mails()[1])).decode())}, "run-3"
+        )
 
 
 @pytest.mark.parametrize(

@@ -205,6 +205,54 @@ def test_counts_are_told_with_their_names(locale: str, labels: list[str]) -> Non
         assert cells[cells.index(label) + 1] == count
 
 
+@pytest.mark.parametrize(
+    ("locale", "label"), [("ja", "登録済み（一覧のとおりに反映済み）"), ("en", "Existed already, now as listed")]
+)
+def test_users_who_existed_and_are_finished_are_counted_apart(locale: str, label: str) -> None:
+    """Neither as created nor as failed; the line is left out at nought."""
+    unit = {"ja": " 件", "en": ""}[locale]
+    summary = Summary(10, 3, 0, 0, 0, existed=7)
+    assert f"  {label}: 7{unit}" in composed(summary, locale=locale).text.splitlines()
+    assert label not in composed(FINE, locale=locale).text
+
+
+@pytest.mark.parametrize(
+    ("locale", "subject", "told"),
+    [
+        (
+            "ja",
+            "【Cognito】【確認のみ】ユーザー{}の確認結果 2026/11/22 17:05（失敗見込み 2件）",
+            ["ユーザープールの変更: ありません", "Cognito の呼び出し 2,040 回、2 分以上", "失敗見込み: 2 件"],
+        ),
+        (
+            "en",
+            "[Cognito] [Dry run] Dry run of the {}, 2026-11-22 17:05 JST (2 would fail)",
+            [
+                "Changed in the user pool: nothing",
+                "makes 2,040 calls to Cognito, and takes 2 min or more",
+                "Would fail: 2",
+            ],
+        ),
+    ],
+)
+@JOBS
+def test_a_dry_run_says_that_nothing_was_changed(locale: str, subject: str, told: list[str], jobtype: str) -> None:
+    """In the subject and the body, with what the real run would take, and the request for that."""
+    act = {"ja": ("インポート", "一括削除"), "en": ("user import", "bulk user deletion")}[locale]
+    expected = mail.Expected(2_040, 2)
+    summary = Summary(1_000, 980, 10, 2, 0, 0, (Reason("InvalidAddress", "x", 2),), existed=5, incomplete=3)
+    again = '{"source": "s3://b/dry.csv"}'
+    message = composed(summary, locale=locale, jobtype=jobtype, expected=expected, again=again)
+    assert message.subject == subject.format(act[jobtype == "delete"])
+    for text in parts(message):
+        for words in told:
+            assert words.replace(": ", "") in text.replace(": ", "")
+        assert again in text
+    half = composed(STOPPED, locale=locale, jobtype=jobtype, expected=expected, again=again)
+    assert {"ja": "【確認のみ】【要対応】", "en": "[Dry run] ACTION NEEDED"}[locale] in half.subject
+    assert again not in half.text  # a list that was not looked at whole
+
+
 @LOCALES
 def test_deletion_speaks_of_no_existing_users(locale: str) -> None:
     """A deletion has no users who existed before, so that count is left out at nought."""

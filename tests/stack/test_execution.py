@@ -56,6 +56,25 @@ def test_plain_request_creates_users_in_their_group_and_mails_the_report(
     assert ADMIN in mail["To"]
 
 
+def test_a_dry_run_looks_everybody_up_and_changes_nobody(machine: Any, aws: LocalAws, addresses: Users) -> None:
+    """The function does it, without a Map, and the report has what would happen; a deletion alike."""
+    users = addresses(60)
+    machine.make(users[:2])
+    for jobtype, code, others in (
+        ("import", "UsernameExistsException", "WouldCreate"),
+        ("delete", "WouldDelete", "UserNotFoundException"),
+    ):
+        aws.reset()
+        ended = machine.run({"data": users, "adminemail": ADMIN, "jobtype": jobtype, "dry_run": True})
+        assert ended["status"] == "SUCCEEDED", ended.get("cause")
+        output = json.loads(ended["output"])
+        stored = machine.s3.get_object(Bucket=machine.variable["report_bucket"], Key=output["csv_key"])["Body"].read()
+        codes = [row["code"] for row in csv.DictReader(io.StringIO(stored.decode("utf-8-sig")))]
+        assert codes == [code] * 2 + [others] * 58
+        assert Counter(call["operation"] for call in aws.calls())["AdminGetUser"] == 60
+        assert not [call for call in aws.calls() if call["operation"].startswith(("AdminCreate", "AdminDelete"))]
+
+
 def test_wrong_request_fails_with_one_message_before_any_user(machine: Any, aws: LocalAws) -> None:
     """What is wrong with the request ends the execution before any call, and the cause names the key."""
     ended = machine.run({"data": [{"useremail": "a@example.com"}], "adminmail": ADMIN})
