@@ -122,6 +122,7 @@ bench: setup  ## Measure 1,000 users against the loops that people write, 100,00
 	@$(RUN) -m bench.size
 	@$(RUN) -m bench
 	@$(RUN) -m bench.many
+	@$(RUN) -m bench.dry_run
 	@$(RUN) -m bench.pace --whole --enforcement bucket --live none
 	@$(RUN) -m bench.pace
 

@@ -177,7 +177,7 @@ def test_users_who_all_fail_are_no_reason_to_stop(start, resources, settings):
 def test_the_slots_keep_to_the_quotas_for_reading(start, resources, settings, local_aws):
     """Whatever the pace of an import, all slots together leave the reserve of the quota in force to others."""
     local_aws.quotas(UserRead=60)
-    settings = type(settings).parse(resources.variable(slots=2, pacing_seconds=0.001, reserve=20))
+    settings = type(settings).parse(resources.variable(slots=4, pacing_seconds=0.001, reserve=20))
     folder = start(users=[f"user{number}@example.com" for number in range(100)])
     local_aws.reset()
     work(resources, settings, folder)

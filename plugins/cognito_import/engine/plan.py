@@ -22,7 +22,7 @@ they work. A run that has the pool for itself does not mind; several that share 
 
 MAX_LOOKED_UP: Final = 1_500
 """Users of a batch of a dry run, which looks up about five a second in each slot."""
-LOOK_UPS_WORTH_A_TASK: Final = 50
+LOOK_UPS_WORTH_A_TASK: Final = 25
 """As WORTH_A_TASK, for a dry run."""
 
 
