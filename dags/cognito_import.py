@@ -97,6 +97,7 @@ from cognito_import.airflow.context import POOL, POOL_SLOTS
 from cognito_import.airflow.executions import AwaitExecution, StartExecution
 from cognito_import.airflow.labels import localize
 from cognito_import.airflow.params import request_params
+from cognito_import.airflow.run_names import NamedRuns
 
 RETRIES = 3
 # About 45 minutes in all, longer than most outages of AWS. A task that waits for its retry holds no slot.
@@ -157,7 +158,7 @@ with DAG(
     dag_id="cognito_import",
     description="Import users into an Amazon Cognito user pool, or delete them, and mail a report of every one",
     doc_md=__doc__,
-    schedule=None,
+    schedule=NamedRuns(),  # none; it names the runs that are triggered
     catchup=False,
     is_paused_upon_creation=False,  # Airflow's default: a run that somebody triggers would stay queued for ever
     tags=["cognito"],

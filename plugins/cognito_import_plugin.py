@@ -8,6 +8,7 @@ from airflow.plugins_manager import AirflowPlugin
 
 from cognito_import.airflow import listener
 from cognito_import.airflow.import_ahead import import_ahead
+from cognito_import.airflow.run_names import NamedRuns
 
 if "celery" in sys.argv and "worker" in sys.argv:
     # No component starts in a Celery worker. Where its configuration names this module among its `imports` (airflow.env does),
@@ -18,7 +19,8 @@ if "celery" in sys.argv and "worker" in sys.argv:
 
 
 class CognitoImportPlugin(AirflowPlugin):
-    """Makes the imports' pool, notes on each run what became of its users, and has tasks start quickly."""
+    """Names runs, makes the imports' pool, notes on each run what became of its users, and has tasks start quickly."""
 
     name = "cognito_import"
+    timetables = [NamedRuns]  # noqa: RUF012 - as the base class declares it
     listeners = [listener]  # noqa: RUF012 - as the base class declares it

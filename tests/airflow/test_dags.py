@@ -215,3 +215,26 @@ def test_the_manuals_confs_are_valid_requests(request, language):
     assert len(blocks) > 1
     for block in blocks:
         assert ImportRequest.parse(json.loads(block.partition("```")[0]), settings).adminemail
+
+
+def test_airflow_names_a_run_as_everything_else_does(tmp_path):
+    """What the API server makes of the DAG, by the plugin alone, gives a run that nobody named the run folder's name."""
+    script = (
+        "from datetime import UTC, datetime\n"
+        "from airflow.dag_processing.dagbag import DagBag\n"
+        "from airflow.serialization.serialized_objects import DagSerialization\n"
+        "from cognito_import.run.manifest import run_name\n"
+        f"dag = DagBag({str(ROOT / 'dags')!r}).dags['cognito_import']\n"
+        "timetable = DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable\n"
+        "ids = {timetable.generate_run_id(run_type=None, run_after=datetime.now(UTC), data_interval=None) for _ in '12'}\n"
+        "print('NAMES', len(ids), all(run_name(one) == one for one in ids), timetable.can_be_scheduled)\n"
+    )
+    env = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "AIRFLOW"))},
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "PYTHONPATH": str(ROOT / "plugins"),
+    }
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
+    assert "NAMES 2 True False" in done.stdout, done.stderr[-3000:]

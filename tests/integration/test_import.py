@@ -19,6 +19,7 @@ def test_an_import_ends_with_one_true_outcome_for_every_user(
     asked = [*users[:10], "no-address", users[0].upper(), *users[10:]]
     aws.reset()
     run = start(asked)
+    assert run.folder.run == run.run_id  # one name, in Airflow as everywhere
     assert run.wait() == "success"
     rows = reported(run)
     truth(rows, asked)

@@ -21,6 +21,7 @@ FORKED_WITH: Final = (
     "airflow.sdk.execution_time.schema.migrator",
     "airflow.sdk.execution_time.supervisor",
     "airflow.sdk.execution_time.task_runner",
+    "airflow.timetables.simple",
     "cognito_import.run.approval",
     "cognito_import.engine.batches",
     "cognito_import.report.ending",
