@@ -228,7 +228,7 @@ def test_users_who_existed_and_are_finished_are_counted_apart(locale: str, label
             "en",
             "[Cognito] [Dry run] Dry run of the {}, 2026-11-22 17:05 JST (2 would fail)",
             [
-                "Changed in the user pool: nothing",
+                "Changes made: none",
                 "makes 2,040 calls to Cognito, and takes 2 min or more",
                 "Would fail: 2",
             ],
