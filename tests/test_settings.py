@@ -42,6 +42,7 @@ def test_json_text_and_an_object_are_the_same():
         pytest.param({"mail_from": "Reports <a@example.com>"}, ["'mail_from'", "SES"], id="display-name"),
         pytest.param({"default_groups": "BASIC"}, ["'default_groups' is a text", "array"], id="groups-text"),
         pytest.param({"invite": "yes"}, ["'invite' is a text", "true or false"], id="invite"),
+        pytest.param({"resend_invitation": True}, ["'resend_invitation' is true", "'invite' to be true"], id="resend"),
         pytest.param({"inbox": "https://example.com"}, ["'inbox'", "s3://"], id="inbox"),
         pytest.param({"approve_deletions": "no"}, ["'approve_deletions' is a text", "true or false"], id="approve"),
         pytest.param({"approval_seconds": 0}, ["'approval_seconds' is a number", "7 days"], id="approval-none"),

@@ -111,6 +111,7 @@ def ingest_request(  # noqa: PLR0913 - what a run is made of
         asked=users.written.isoformat() if from_inbox and users.written else "",
         content=rows.content.hexdigest(),
         existing_users=request.existing_users,
+        resend_invitation=request.resend_invitation,
         create_groups=request.create_groups,
         dry_run=request.dry_run,
     )

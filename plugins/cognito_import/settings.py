@@ -63,7 +63,8 @@ class Settings:
     """What one deployment decides once for all its imports. A field's description is what messages expect of it.
 
     `existing_users` is what an import does with users who exist: `fail`, or `complete` them. With `create_groups` it creates
-    the groups that the user pool lacks.
+    the groups that the user pool lacks. With `invite` Cognito mails each new user an invitation, and with `resend_invitation`
+    another one to users who exist and have not signed in yet.
     `pacing_seconds` is the least time between the starts of two calls of one quota category in one slot. With the
     `pace` all a run also uses what the quotas allow above that, less `reserve` calls a second. `link_seconds` is how long
     the report's presigned link is asked to last, and `link_conn_id` the connection that signs it, None for `aws_conn_id`.
@@ -89,6 +90,7 @@ class Settings:
     existing_users: Annotated[ExistingUsers, Field(description="'fail' or 'complete'")] = "fail"
     create_groups: Flag = False
     invite: Flag = False
+    resend_invitation: Flag = False
     temporary_password: Annotated[
         str | None, matching(r"\S{6,256}", "a text of 6 to 256 characters without spaces")
     ] = field(default=None, repr=False)
@@ -145,6 +147,14 @@ class Settings:
         Field(description="an array of ids of Airflow's users such as ['hanako'], or [] for any who may answer"),
     ] = ()
     aws_conn_id: Annotated[str, _CONNECTION] = "aws_default"
+
+    @field_validator("resend_invitation")
+    @classmethod
+    def _invites(cls, resend: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic calls it so
+        if resend and info.data.get("invite") is False:
+            message = "'resend_invitation' is true and 'invite' is false; expected 'invite' to be true, too"
+            raise problem(message)
+        return resend
 
     @field_validator("inbox_rules")
     @classmethod

@@ -1,5 +1,6 @@
 """Users who exist are completed: a list can be run again until it is true."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import boto3
@@ -82,6 +83,69 @@ def test_a_user_becomes_enabled_and_verified_as_its_row_says(pool, resources, lo
     local_aws.reset()
     assert pool.process(said, ResumeState()).message == "Existed already."
     assert changes(local_aws) == []
+
+
+def mails(local_aws):
+    """How often the user was invited."""
+    return sum(ROW.useremail in mail["To"] for mail in local_aws.outbox())
+
+
+@pytest.fixture
+def inviting(resources):
+    """Make a user pool whose run invites again, and does with users who exist what it is told."""
+
+    def make(existing_users="fail"):
+        settings = Settings.parse(
+            resources.variable(pacing_seconds=0.001, existing_users=existing_users, invite=True, resend_invitation=True)
+        )
+        return UserPool(boto3.client("cognito-idp", config=aws.COGNITO), settings, Pacer(0), sleep=lambda _: None)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("existing_users", "changed"),
+    [("fail", ""), ("complete", " joined STAFF; updated given_name, custom:department;")],
+)
+def test_a_user_who_has_not_signed_in_is_invited_again(inviting, pool, local_aws, there, existing_users, changed):
+    """It gets one more mail; all else is as without."""
+    told = mails(local_aws)
+    outcome = inviting(existing_users).process(ROW, ResumeState())
+    assert (outcome.status, outcome.code, outcome.username) == ("succeeded", "Existed", there)
+    assert outcome.message == f"Existed already;{changed} invited again."
+    assert mails(local_aws) == told + 1
+
+
+def test_who_has_signed_in_or_may_not_is_not_invited(inviting, resources, local_aws, there):
+    """A user who is confirmed, or not enabled, exists already and gets no mail."""
+    resources.cognito.admin_disable_user(UserPoolId=resources.user_pool_id, Username=there)
+    told = mails(local_aws)
+    assert inviting().process(ROW, ResumeState()).code == "UsernameExistsException"
+    resources.cognito.admin_enable_user(UserPoolId=resources.user_pool_id, Username=there)
+    assert inviting().process(replace(ROW, enabled=False), ResumeState()).code == "UsernameExistsException"
+    resources.cognito.admin_set_user_password(
+        UserPoolId=resources.user_pool_id, Username=there, Password="Abcdef1!", Permanent=True
+    )
+    assert inviting().process(ROW, ResumeState()).code == "UsernameExistsException"
+    assert mails(local_aws) == told
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
+def test_a_lost_answer_costs_one_more_invitation_at_most(inviting, pool, local_aws, there, kind):
+    """Nobody can tell whether the mail went out, so it is sent again, and the user is no failure."""
+    told = mails(local_aws)
+    local_aws.fault("AdminCreateUser", kind, after=1)
+    outcome = inviting().process(ROW, ResumeState())
+    assert (outcome.status, outcome.message) == ("succeeded", "Existed already; invited again.")
+    assert 1 <= mails(local_aws) - told <= 2
+
+
+def test_a_new_user_is_invited_once(inviting, resources, local_aws):
+    """Also if the answer was lost: the user is the run's own, and not one who existed."""
+    told = mails(local_aws)
+    local_aws.fault("AdminCreateUser", "drop_after")
+    assert inviting().process(replace(ROW, groups=("BASIC",)), ResumeState()).message == "-"
+    assert mails(local_aws) == told + 1
 
 
 def test_what_a_row_does_not_name_stays(pool, resources, there):

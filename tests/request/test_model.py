@@ -111,3 +111,25 @@ def test_any_request_is_taken_or_refused_in_words(conf):
     else:
         assert "@" in request.adminemail
         assert (request.data is None) != (request.source is None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "request_", "resends"),
+    [
+        pytest.param({}, {"invite": True, "resend_invitation": True}, True, id="both-asked"),
+        pytest.param({"invite": True}, {"resend_invitation": True}, True, id="invite-set"),
+        pytest.param({"invite": True, "resend_invitation": True}, {}, True, id="both-set"),
+        pytest.param({"invite": True, "resend_invitation": True}, {"invite": False}, False, id="nobody-invited"),
+        pytest.param({}, {"resend_invitation": True}, None, id="no-invite"),
+        pytest.param({"invite": True}, {"invite": False, "resend_invitation": True}, None, id="contradiction"),
+    ],
+)
+def test_who_invites_again_invites(settings, request_, resends):
+    """Another invitation without any makes no sense, so a request for it is refused and a default for it rests."""
+    required = {"user_pool_id": "ap-northeast-1_AbCdEfGhI", "report_bucket": "bucket", "mail_from": "a@example.com"}
+    conf = {"data": ["b@example.com"], "adminemail": "admin@example.com", **request_}
+    if resends is None:
+        with pytest.raises(RequestError, match=r"'resend_invitation' is true .*expected 'invite': true"):
+            ImportRequest.parse(conf, Settings.parse({**required, **settings}))
+    else:
+        assert ImportRequest.parse(conf, Settings.parse({**required, **settings})).resend_invitation is resends

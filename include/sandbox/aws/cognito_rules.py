@@ -90,6 +90,9 @@ def required_attributes(pool: Pool, request: Request) -> Response | None:
 def daily_mails(pool: Pool, request: Request) -> Response | None:
     """Refuse an invitation above the 50 mails a day of Cognito's own sender."""
     mails = request.get("MessageAction") != "SUPPRESS" and "EMAIL" in (request.get("DesiredDeliveryMediums") or [])
+    action, name = request.get("MessageAction"), request.get("Username")
+    if action != "RESEND" and name and user_lookup.resolve_user(pool, name)[0] is not None:
+        return None  # the user exists, which is found out first
     own_sender = (pool.get("EmailConfiguration") or {}).get("EmailSendingAccount") != "DEVELOPER"
     if not (mails and own_sender):
         return None

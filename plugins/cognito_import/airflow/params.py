@@ -57,6 +57,14 @@ def request_params() -> dict[str, Param]:
             description="Of an import: Cognito mails each new user an invitation. Untouched, the deployment's default.",
             section="More",
         ),
+        "resend_invitation": Param(
+            None,
+            type=["null", "boolean"],
+            title="Invite again",
+            description="Of an import with invitations: users who exist and have not signed in yet get a new one. Untouched, "
+            "the deployment's default.",
+            section="More",
+        ),
         "create_groups": Param(
             None,
             type=["null", "boolean"],

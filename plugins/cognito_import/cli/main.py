@@ -80,6 +80,9 @@ def parser() -> argparse.ArgumentParser:
     users.add_argument("--jobtype", choices=JOB_TYPES)
     users.add_argument("--existing", choices=("fail", "complete"), help="what an import does with users who exist")
     users.add_argument("--invite", action="store_const", const=True, help="have Cognito mail invitations")
+    users.add_argument(
+        "--resend-invitation", action="store_const", const=True, help="invite again who has not signed in"
+    )
     users.add_argument("--create-groups", action="store_const", const=True, help="create groups that are missing")
     users.add_argument("--dry-run", action="store_const", const=True, help="change nothing, report what would happen")
     whole = argparse.ArgumentParser(

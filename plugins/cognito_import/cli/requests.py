@@ -19,6 +19,7 @@ OPTIONS = {
     "jobtype": "jobtype",
     "existing": "existing_users",
     "invite": "invite",
+    "resend_invitation": "resend_invitation",
     "create_groups": "create_groups",
     "dry_run": "dry_run",
 }

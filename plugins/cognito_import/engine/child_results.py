@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from cognito_import.engine.completion import completes
+from cognito_import.engine.completion import concerns
 from cognito_import.engine.creation import calls_after
 from cognito_import.engine.error_policy import THROTTLES, ErrorPolicy, named, policy_for
 from cognito_import.outcomes import SUCCEEDED, Outcome
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cognito_import.engine.jobs import Objection
     from cognito_import.request.model import UserRow
     from cognito_import.run.checkpoints import Unsettled
+    from cognito_import.run.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +67,13 @@ def objected(row: UserRow, made: list[Result], objection: Objection) -> Outcome 
 
 
 def judged(
-    entry: Unsettled, row: UserRow, made: list[Result], *, closed: bool, existing_users: str = "fail"
+    entry: Unsettled, row: UserRow, made: list[Result], *, closed: bool, manifest: Manifest
 ) -> Outcome | Unsettled | None:
     """A user's outcome, or what is known of one who has to be settled, or None for one whom surely no call reached."""
     username = next((result.username for result in made if result.username and not result.error), "")
     entry = replace(entry, username=username)
     failure = next((result for result in made if result.error), None)
-    if failure and (failure.unsure or completes(failure.error, existing_users)):  # for the core's worker
+    if failure and (failure.unsure or concerns(failure.error, manifest)):  # for the core's worker
         return replace(entry, since=failure.since or entry.since, existed=not failure.unsure)
     if failure and failure.policy is ErrorPolicy.RESULT:
         return Outcome.failed(row.row, row.useremail, failure.error, failure.message, username)

@@ -146,7 +146,7 @@ def store_batch(  # noqa: PLR0913 - what a child hands over
         for entry in begun.unsettled:
             row, results_of = rows[entry.row], made.get(entry.row, [])
             state = objected(row, results_of, objection) or judged(
-                entry, row, results_of, closed=closed, existing_users=manifest.existing_users
+                entry, row, results_of, closed=closed, manifest=manifest
             )
             _add(checkpoint, state, lacking)
         if folder.replace_checkpoint(number, token, checkpoint, version):

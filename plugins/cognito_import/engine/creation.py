@@ -7,7 +7,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from cognito_import.engine.calls import BACKOFF, UserFailedError
-from cognito_import.engine.completion import COMPLETION_CALLS, complete, completes, foresee_completion
+from cognito_import.engine.completion import (
+    COMPLETION_CALLS,
+    complete,
+    concerns,
+    foresee_completion,
+    invites_again,
+)
 from cognito_import.engine.jobs import Forecast, Job
 from cognito_import.engine.pacing import Category
 from cognito_import.outcomes import EXISTS_CODES, WOULD_CREATE, Outcome
@@ -28,8 +34,8 @@ class Creation(Job):
     """Creates users.
 
     A user who exists is finished if a call of this run may have created it, it was created since that call, and no other
-    run says that it created it. Any other user who exists is a failure, or with the setting `existing_users` at `complete`
-    gets what it lacks (see `completion`).
+    run says that it created it. Any other user who exists is a failure, or is completed or invited again if the run is to do
+    so (see `completion`).
     """
 
     categories = (Category.USER_CREATION, Category.USER_RESOURCE_UPDATE)
@@ -42,7 +48,7 @@ class Creation(Job):
     def _process(self, row: UserRow, reach: Reach) -> Outcome:
         existing = None if reach.username else self._create(row, reach)
         if existing is not None:
-            return complete(self.calls, row, reach, existing)
+            return complete(self.calls, row, reach, existing, self.settings)
         reach.uncertain = True  # it is there, and may lack what follows
         for group in row.groups:
             self.calls.make("AdminAddUserToGroup", Username=reach.username, GroupName=group)
@@ -51,21 +57,21 @@ class Creation(Job):
         return reach.succeeded()
 
     def _create(self, row: UserRow, reach: Reach, attempts: int = BACKOFF.attempts) -> User | None:
-        """Create the user and note the name that Cognito gave it; return a user who exists and is to be completed."""
+        """Create the user and note the name that Cognito gave it; return a user who exists and is to be served."""
         try:
             answer = self.calls.make("AdminCreateUser", reach.note, **creation(row, self.settings))
         except UserFailedError as failure:
             exists = failure.code in EXISTS_CODES
             # A trigger that fails may do so after the user was created.
             doubtful = reach.uncertain and (exists or failure.code == "UnexpectedLambdaException")
-            completed = completes(failure.code, self.settings.existing_users)
-            if not doubtful and not completed:
+            concerned = concerns(failure.code, self.settings)
+            if not doubtful and not concerned:
                 raise
             user = self._look_up(row)
             if user is None and exists and attempts > 1:  # somebody deleted it between the two calls
                 return self._create(row, reach, attempts - 1)
             ours = user is not None and doubtful and self._is_ours(user, row, reach)
-            if user is None or not (ours or completed):
+            if user is None or not (ours or (concerned and self._serves(row, user))):
                 raise
             if not ours:
                 return user
@@ -73,6 +79,10 @@ class Creation(Job):
         else:
             reach.username = str(answer["User"]["Username"])
         return None
+
+    def _serves(self, row: UserRow, user: User) -> bool:
+        """Whether a user who exists is completed, or invited again; any other is a failure."""
+        return self.settings.existing_users == COMPLETE or invites_again(row, user, self.settings)
 
     def _look_up(self, row: UserRow) -> User | None:
         """Return the user of this address as AdminGetUser describes it, or None if there is none."""
@@ -100,14 +110,14 @@ class Creation(Job):
             disabled = row.enabled is False
             calls = ["AdminCreateUser", *["AdminAddUserToGroup"] * len(row.groups), *["AdminDisableUser"] * disabled]
             return Forecast.of(row, WOULD_CREATE, f"Would be created{' disabled' * disabled}{joins}.", calls)
-        if completes(EXISTS, self.settings.existing_users):
-            return foresee_completion(self.calls, row, user)
+        if self._serves(row, user):
+            return foresee_completion(self.calls, row, user, self.settings)
         message, username = "A user with this address exists already.", str(user["Username"])
         return Forecast(Outcome.failed(row.row, row.useremail, EXISTS, message, username), ("AdminCreateUser",))
 
     def calls_at_most(self, row: UserRow) -> int:
         """A user who exists may have to be looked up, and completed."""
-        return 2 + calls_after(row) + (COMPLETION_CALLS if self.settings.existing_users == COMPLETE else 0)
+        return 2 + calls_after(row) + (COMPLETION_CALLS if concerns(EXISTS, self.settings) else 0)
 
     @staticmethod
     def first_call(row: UserRow, settings: Settings) -> dict[str, Any]:

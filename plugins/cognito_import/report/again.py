@@ -29,4 +29,5 @@ def request_again(manifest: Manifest, outcomes: Iterable[Outcome], location: str
     if manifest.jobtype == "import":
         request |= {"create_groups": True} if manifest.create_groups else {}
         request |= {"invite": manifest.invite} if manifest.invite_named else {}
+        request |= {"resend_invitation": True} if manifest.resend_invitation else {}
     return json.dumps(request, ensure_ascii=False)

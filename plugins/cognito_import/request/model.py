@@ -64,6 +64,7 @@ class ImportRequest:
     existing_users: ExistingUsers = "fail"
     create_groups: Flag = False
     invite: Flag = False
+    resend_invitation: Flag = False
     dry_run: Flag = False
     data: Annotated[list[Any] | None, Field(min_length=1, description=_DATA)] = None
     source: Annotated[
@@ -91,6 +92,10 @@ class ImportRequest:
             del given["data"]
         over = {key: getattr(settings, key) for key in KEYS if key in Settings.__slots__}
         found = [*_ways_problems(given), *_domain_problems(given.get("adminemail"), settings)]
+        if not given.get("invite", over["invite"]):
+            over["resend_invitation"] = False
+            if given.get("resend_invitation") is True:
+                found.append("'resend_invitation' is true and nobody is invited; expected 'invite': true beside it")
         try:
             request = cls(**{**over, **given})
         except ValidationError as error:

@@ -106,6 +106,7 @@ class Manifest(Record):
     existing_users: ExistingUsers = "fail"
     invite_named: bool = False
     create_groups: bool = False
+    resend_invitation: bool = False
     dry_run: bool = False
 
     @property
@@ -120,7 +121,12 @@ class Manifest(Record):
 
     def applied_to(self, settings: Settings) -> Settings:
         """The settings of this run's calls: what the request decided goes before."""
-        return replace(settings, existing_users=self.existing_users, invite=self.invite)
+        return replace(
+            settings,
+            existing_users=self.existing_users,
+            invite=self.invite,
+            resend_invitation=self.resend_invitation,
+        )
 
     @property
     def approved(self) -> str:
