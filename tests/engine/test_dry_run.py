@@ -15,6 +15,8 @@ from cognito_import.report.delivery import deliver
 from cognito_import.run.folder import CALLING, IMPORTED, RunFolder
 from demo.watch import fetch, link_in, rows_of
 
+NEEDED = {"AdminGetUser", "AdminListGroupsForUser", "DescribeUserPool", "GetGroup", "GetProvisionedLimit"}
+"""All permissions on a user pool that a dry run needs; the last one is optional."""
 READS = ("AdminGet", "AdminList", "Describe", "Get", "List")
 USERS = [
     {"useremail": "new@example.com", "groups": ["BASIC", "STAFF"]},
@@ -25,7 +27,7 @@ USERS = [
 
 
 @pytest.fixture
-def start(resources, settings):
+def start(resources, settings, local_aws):
     """Give a function that reads a request under a name and checks that AWS is ready for it, as a run's first tasks do."""
     settings = type(settings).parse(resources.variable())
 
@@ -35,6 +37,7 @@ def start(resources, settings):
         resources.cognito.admin_add_user_to_group(
             UserPoolId=resources.user_pool_id, Username="same@example.com", GroupName="BASIC"
         )
+        local_aws.reset()
         folder = RunFolder(resources.s3, resources.bucket, name)
         given = {"data": users, "adminemail": resources.admin, "dry_run": True, **request}
         manifest = ingest_request(given, settings, resources.s3, folder, cognito=resources.cognito)
@@ -90,10 +93,9 @@ def changed(local_aws):
 def test_every_row_says_what_would_become_of_its_user(start, resources, settings, local_aws, mails, request_, expected):
     """Nothing changes, nobody is asked, and no other run has to know of it; the real run then does what was said."""
     folder = start(**request_)
-    local_aws.reset()
     work(resources, settings, folder)
     assert list(codes(folder).values()) == expected
-    assert changed(local_aws) == []
+    assert {call["operation"] for call in local_aws.calls()} <= NEEDED
     assert not folder.required_manifest().approve
     listed = resources.s3.list_objects_v2(Bucket=resources.bucket, Prefix="runs/").get("Contents", [])
     assert not [one["Key"] for one in listed if one["Key"].startswith((CALLING, IMPORTED))]
