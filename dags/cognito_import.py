@@ -68,7 +68,7 @@ address that exists already, are results: the run's note counts them, the CSV na
 
 **A deletion** deletes nobody before somebody has approved it on the page *Required Actions* (or by
 `PATCH …/taskInstances/approve/-1/hitlDetails` with `{"chosen_options": ["Approve"]}`). The question shows how many
-users, the first five of them, who asked, and the user pool; the setting's `approvers` get a mail. Whoever asked for the deletion may
+users, the first five of them, their status and groups (of a sample of 100), who asked, and the user pool; the setting's `approvers` get a mail. Whoever asked for the deletion may
 reject but not approve it, unless the setting `approve_own` allows that. After a day without an answer (setting
 `approval_seconds`), or a rejection, nobody is deleted, the report says why, and the run fails. With the setting
 `approve_deletions` off nobody is asked. A user who does not exist is a failure, `UserNotFoundException`; one whom

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from cognito_import.ingest import ingest_request
 from cognito_import.report.question import question
+from cognito_import.report.survey import LATELY, survey
 from cognito_import.run.folder import RunFolder
 
 BY = datetime(2026, 11, 23, 8, 5, tzinfo=UTC)
@@ -66,3 +67,66 @@ def test_no_address_changes_the_question(resources, settings):
     assert lines[start + 1 : start + 5] == [*(user["useremail"] for user in users), "```"]
     assert "- Asked by: `a'b`" in lines
     assert "- The report goes to: `a'*b*'@example.com`" in lines
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [
+        (
+            "en",
+            [
+                "Of them:",
+                "`CONFIRMED` 1, `FORCE_CHANGE_PASSWORD` 3, not in the user pool 1",
+                "Changed in the last 30 days: 4",
+                "Groups: `BASIC` 4, `STAFF` 2",
+            ],
+        ),
+        (
+            "ja",
+            [
+                "対象の内訳:",
+                "`CONFIRMED` 1 件、`FORCE_CHANGE_PASSWORD` 3 件、ユーザープールにない 1 件",
+                "過去 30 日以内に変更: 4 件",
+                "グループ: `BASIC` 4 件、`STAFF` 2 件",
+            ],
+        ),
+    ],
+)
+def test_the_question_says_what_the_users_are_like(resources, settings, locale, words):
+    """Their status, their groups and who was changed lately: a wrong list shows in it."""
+    pool = resources.user_pool_id
+    resources.cognito.create_group(UserPoolId=pool, GroupName="STAFF")
+    users = [f"user{number}@example.com" for number in range(1, 6)]
+    for number, user in enumerate(users[:4]):
+        resources.add_user(user)
+        for group in ("BASIC", "STAFF")[: 1 + number % 2]:
+            resources.cognito.admin_add_user_to_group(UserPoolId=pool, Username=user, GroupName=group)
+    resources.cognito.admin_set_user_password(UserPoolId=pool, Username=users[0], Password="Abcdef1!", Permanent=True)
+    folder = deletion(resources, settings, [{"useremail": user} for user in users], "hanako")
+    found = survey(folder, resources.cognito, datetime.now(UTC))
+    body = question(folder, replace(settings, locale=locale), BY, found).body
+    for text in words:
+        assert f"{text}\n" in body, body
+    later = survey(folder, resources.cognito, datetime.now(UTC) + LATELY + timedelta(days=1))
+    assert (found.changed, later.changed) == (4, 0)
+
+
+def test_a_long_list_is_sampled_evenly(resources, settings, local_aws, monkeypatch):
+    """At most so many users are looked up, from the whole list, and the question says so."""
+    monkeypatch.setattr("cognito_import.report.survey.MAX_USERS", 4)
+    users = [{"useremail": f"user{number}@example.com"} for number in range(1, 11)]
+    folder = deletion(resources, settings, users, "hanako")
+    local_aws.reset()
+    found = survey(folder, resources.cognito, datetime.now(UTC))
+    asked = [call["username"] for call in local_aws.calls() if call["operation"] == "AdminGetUser"]
+    assert asked == [f"user{number}@example.com" for number in (1, 4, 7, 10)]
+    assert "Of a sample of 4 users:" in question(folder, replace(settings, locale="en"), BY, found).body
+
+
+def test_a_question_is_asked_whether_or_not_anybody_can_be_looked_up(resources, settings, local_aws, caplog):
+    """Without the permission, or in an outage, the question says nothing of the users, and the log says why."""
+    folder = deletion(resources, settings, [{"useremail": "user@example.com"}], "hanako")
+    local_aws.fault("AdminGetUser", code="AccessDeniedException", times=None)
+    assert survey(folder, resources.cognito, datetime.now(UTC)) is None
+    assert "AccessDeniedException" in caplog.text
+    assert "Status" not in question(folder, replace(settings, locale="en"), BY, None).body

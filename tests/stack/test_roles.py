@@ -496,7 +496,7 @@ USES: list[tuple[str, list[str], Callable[[Any, Any], object]]] = [
         MAPPED,
         lambda s, m: _user(s, m, "admin_add_user_to_group", Username="policy@example.com", GroupName="BASIC"),
     ),
-    ("cognito-idp:AdminGetUser", MAPPED, lambda s, m: _user(s, m, "admin_get_user", Username="policy@example.com")),
+    ("cognito-idp:AdminGetUser", WORKER, lambda s, m: _user(s, m, "admin_get_user", Username="policy@example.com")),
     (
         "cognito-idp:AdminDeleteUser",
         MAPPED,
@@ -504,7 +504,7 @@ USES: list[tuple[str, list[str], Callable[[Any, Any], object]]] = [
     ),
     (
         "cognito-idp:AdminListGroupsForUser",
-        MAPPED,
+        WORKER,
         lambda s, m: _user(s, m, "admin_list_groups_for_user", Username="policy@example.com"),
     ),
     (

@@ -45,6 +45,7 @@ class ApproveRun(ApprovalOperator):
     def execute(self, context: Context) -> Any:
         """Store the question and ask it; the task goes on in `execute_complete`."""
         from cognito_import.report.question import question
+        from cognito_import.report.survey import survey
         from cognito_import.run import approval
 
         with final_errors():
@@ -56,7 +57,8 @@ class ApproveRun(ApprovalOperator):
             if before and same and before.answer != approval.ASKED:
                 return self._follow(context, settings, folder, before)
             self.response_timeout = timedelta(seconds=settings.approval_seconds)
-            shown = question(folder, settings, datetime.now(UTC) + self.response_timeout)
+            found = survey(folder, aws.cognito, datetime.now(UTC))
+            shown = question(folder, settings, datetime.now(UTC) + self.response_timeout, found)
             self.subject, self.body = shown.subject, shown.body
             self.assigned_users = [{"id": user, "name": user} for user in settings.approver_ids] or None
             asked = self._stands(context, settings, manifest.approved, approval.ASKED)

@@ -42,8 +42,10 @@ class Creation(Job):
 
     @classmethod
     def calls_needed(cls, row: UserRow) -> Counter[str]:
-        """One creation, and a call for each group; see `Job.calls_needed`."""
-        return Counter({Category.USER_CREATION: 1, Category.USER_RESOURCE_UPDATE: len(row.groups)})
+        """One creation, a call for each group, and one to disable the user; see `Job.calls_needed`."""
+        groups, disabled = len(row.groups), row.enabled is False
+        counts = {Category.USER_CREATION: 1, Category.USER_RESOURCE_UPDATE: groups, Category.USER_UPDATE: int(disabled)}
+        return Counter(counts)
 
     def _process(self, row: UserRow, reach: Reach) -> Outcome:
         existing = None if reach.username else self._create(row, reach)

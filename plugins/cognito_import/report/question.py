@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from cognito_import.report.rendering import templates
+from cognito_import.report.survey import LATELY
 from cognito_import.run.approval import may_answer
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from cognito_import.report.survey import Survey
     from cognito_import.run.folder import RunFolder
     from cognito_import.settings import Settings
 
@@ -31,13 +33,18 @@ class Question:
     body: str
 
 
-def question(folder: RunFolder, settings: Settings, answer_by: datetime) -> Question:
-    """Return the question: how many users, a sample, who asked, which user pool, until when. Raises RunFolderError."""
+def question(folder: RunFolder, settings: Settings, answer_by: datetime, survey: Survey | None = None) -> Question:
+    """Return the question: how many users, a sample, who asked, which user pool, until when. Raises RunFolderError.
+
+    `survey` says what the users are like, if they could be looked up.
+    """
     manifest = folder.required_manifest()
     values = {
         "manifest": manifest,
         "run": folder.run,
         "users": manifest.users - manifest.rejected_rows,
+        "survey": survey,
+        "days": LATELY.days,
         "rejected": manifest.rejected_rows,
         "sample": [
             row.useremail for row in islice(folder.all_rows(), SAMPLE)
