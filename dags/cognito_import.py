@@ -17,6 +17,8 @@ To delete users, use the same list with `"jobtype": "delete"`; `attributes` and 
 {"jobtype": "delete", "source": "s3://my-bucket/leavers.csv", "adminemail": "admin@example.com"}
 ```
 
+`"jobtype": "disable"` keeps users from signing in, until `"jobtype": "enable"` lets them again.
+
 To import a list again until it is true, add `"existing_users": "complete"`: users who exist join the groups that they lack and
 get the attributes that their rows name. With `"dry_run": true` nothing is changed and nobody is asked: each user is looked up, and
 the report says what would become of it, and how long the real run takes. Its CSV is a list for the real run.
@@ -39,7 +41,7 @@ audit log, to everybody who may see those; of a `source` it shows only the file'
 | --- | --- | --- |
 | `read_request` | checks the request, stores its users in the report bucket | the message names the key; no user was touched; correct the setting or the file and clear it with *Downstream*, or trigger a run with a corrected conf |
 | `preflight` | checks user pool, groups, bucket, sender, credentials and quota | fix what it lists, then clear `read_request` with *Downstream* |
-| `choose_engine` | continues with `process_users` or `start_execution`, a deletion with `approve` | |
+| `choose_engine` | continues with `process_users` or `start_execution`; with `approve` if the run needs approval | |
 | `approve` | asks, and waits for the answer (*Required Actions*) | rejected, or no answer in time: nobody is deleted; clear it with *Downstream* to ask again |
 | `process_users` | one task for each batch of users, in the pool `cognito_api` | retries by itself for about 45 minutes, and resumes after the last finished user |
 | `start_execution` | starts the state machine's execution, named after the run | its log says why; fix that, then clear it with *Downstream* |
@@ -71,7 +73,7 @@ address that exists already, are results: the run's note counts them, the CSV na
 users, the first five of them, their status and groups (of a sample of 100), who asked, and the user pool; the setting's `approvers` get a mail. Whoever asked for the deletion may
 reject but not approve it, unless the setting `approve_own` allows that. After a day without an answer (setting
 `approval_seconds`), or a rejection, nobody is deleted, the report says why, and the run fails. With the setting
-`approve_deletions` off nobody is asked. A user who does not exist is a failure, `UserNotFoundException`; one whom
+`approve_deletions` off nobody is asked; with `approve_disabling` on, a run that disables users asks in the same way. A user who does not exist is a failure, `UserNotFoundException`; one whom
 a worker deleted as it died is a success.
 
 **Side by side**: runs share the pool's slots. An execution takes all of them and calls nobody before it has them; mapped
@@ -138,7 +140,7 @@ def choose_engine() -> str:
     **PATIENT,
 )
 def process_users(batch: dict[str, Any]) -> dict[str, int]:
-    """Create or delete the users of one batch who are not finished yet, and return counts."""
+    """Process the users of one batch who are not finished yet, and return counts."""
     return steps.process_users(batch)
 
 

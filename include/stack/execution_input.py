@@ -39,7 +39,7 @@ def ingest(event: JSON) -> JSON:
     else:
         folder = environment.folder(run_name(event["execution"], event["state_machine"]))
         # Whoever may start executions may delete users: there is nobody to ask.
-        unasked = replace(environment.settings(), approve_deletions=False)
+        unasked = replace(environment.settings(), approve_deletions=False, approve_disabling=False)
         asked = _without_own_keys(request)
         manifest = ingest_request(
             asked, unasked, environment.client("s3"), folder, cognito=environment.client("cognito-idp")

@@ -10,7 +10,7 @@
     ├── NotReadyError       AWS could not be asked whether it is ready, or for the source: an outage; it is tried again
     ├── InboxError          the nightly run's inbox cannot be read or a file not archived; it is tried again
     ├── RunFolderError      the run's working files are missing or do not fit together
-    ├── NotApprovedError    nobody has approved the deletion; no user was touched
+    ├── NotApprovedError    nobody has approved the run; no user was touched
     ├── CallsStoppedError   an error that every further user would meet too ended a batch
     ├── LeaseLostError      another worker has taken the batch over; this one makes no further call
     ├── ExecutionError      the state machine's execution could not be started or ended badly
@@ -90,7 +90,7 @@ class RunFolderError(CognitoImportError):
 
 
 class NotApprovedError(CognitoImportError):
-    """Nobody has approved the deletion. No user was touched."""
+    """Nobody has approved the run. No user was touched."""
 
 
 class CallsStoppedError(CognitoImportError):

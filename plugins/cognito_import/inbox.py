@@ -115,7 +115,7 @@ class Inbox:
                 continue
             arrived = item["LastModified"].astimezone(UTC).replace(microsecond=0)
             ready.append(InboxFile(key, item["ETag"].strip('"'), arrived.isoformat()))
-        # Imports first: a deletion may wait for its approval until the next day.
+        # Imports first: a run of another kind may wait for its approval until the next day.
         ready.sort(key=lambda file: (self.rule(file).jobtype != "import", file.arrived, file.key))
         if len(ready) > MAX_FILES:
             log.warning("%d files wait; taking the first %d, the others wait.", len(ready), MAX_FILES)

@@ -83,8 +83,8 @@ def ingest_request(  # noqa: PLR0913 - what a run is made of
         cells_name = folder.write_cells(cells)
     slots = planned_slots(cognito, settings, request.engine, JOBS[request.jobtype].categories)
     began = rows.written or datetime.now(UTC)
-    if request.jobtype == "import" and not request.dry_run:  # before the manifest: whoever looks afterwards finds it
-        precedence.enter_import(folder, began)
+    if not request.dry_run:
+        precedence.enter(folder, request.jobtype, began)  # before the manifest: whoever looks afterwards finds it
     manifest = Manifest(
         jobtype=request.jobtype,
         engine=request.engine,
@@ -104,7 +104,7 @@ def ingest_request(  # noqa: PLR0913 - what a run is made of
         user_pool_id=settings.user_pool_id,
         invite=settings.invite,
         invite_named=named,
-        approve=request.jobtype == "delete" and settings.approve_deletions and len(rows) > 0 and not request.dry_run,
+        approve=settings.asks_before(request.jobtype) and len(rows) > 0 and not request.dry_run,
         begun=False,
         asked_by=asked_by,
         source_etag=users.etag,

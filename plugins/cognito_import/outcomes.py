@@ -22,9 +22,12 @@ INTERRUPTED: Final = "Interrupted"
 EXISTED: Final = "Existed"
 """The code of a success: the user was in the user pool before, and has now what its row says."""
 
+LEFT_UNCHANGED: Final = "Unchanged"
+"""The code of a success without a call: the user was as the run would have it."""
+
 WOULD: Final = "Would"
-WOULD_CREATE, WOULD_COMPLETE, WOULD_DELETE, UNCHANGED = (
-    f"{WOULD}{what}" for what in ("Create", "Complete", "Delete", "BeUnchanged")
+WOULD_CREATE, WOULD_COMPLETE, WOULD_DELETE, WOULD_DISABLE, WOULD_ENABLE, UNCHANGED = (
+    f"{WOULD}{what}" for what in ("Create", "Complete", "Delete", "Disable", "Enable", "BeUnchanged")
 )
 """The codes of a dry run's successes: what the run would do. UNCHANGED is the code of a user who is as the row says."""
 
@@ -63,7 +66,7 @@ class Outcome(Record):
 
     @classmethod
     def failed(cls, row: int, useremail: str, code: str, message: str, username: str = "") -> Outcome:
-        """A user whose import or deletion failed with `code`."""
+        """A user for whom the run failed with `code`."""
         return cls(row, useremail, FAILED, message, code, username)
 
     @classmethod

@@ -18,7 +18,7 @@ VARIABLE: Final = "cognito_import"
 """The Airflow Variable that holds the settings; also `AIRFLOW_VAR_COGNITO_IMPORT`, or a secrets backend."""
 
 Engine = Literal["mapped", "step_functions"]
-JobType = Literal["import", "delete"]
+JobType = Literal["import", "delete", "disable", "enable"]
 Pace = Literal["steady", "all"]
 Locale = Literal["ja", "en"]
 ExistingUsers = Literal["fail", "complete"]
@@ -70,9 +70,9 @@ class Settings:
     the report's presigned link is asked to last, and `link_conn_id` the connection that signs it, None for `aws_conn_id`.
     `allowed_admin_domains` are the domains that a report may be mailed to, and `allowed_groups` the groups that a row may
     name, both empty for any. With `approve_deletions` a deletion in Airflow waits `approval_seconds` for a yes, and mail
-    tells `approvers`; with `approve_own` it may come from whoever asked. `approver_ids` are the only Airflow users
-    who may answer, if there are any. `inbox_quiet_seconds` is for how long a file of the inbox must not have changed
-    before it is taken.
+    tells `approvers`; with `approve_disabling` so does a run that disables users. With `approve_own` the yes may come from
+    whoever asked. `approver_ids` are the only Airflow users who may answer, if there are any. `inbox_quiet_seconds` is for
+    how long a file of the inbox must not have changed before it is taken.
     `temporary_password` is left out of the repr.
     """
 
@@ -129,6 +129,7 @@ class Settings:
         int, Field(ge=0, le=3600, description="a whole number of seconds from 0 to 3600")
     ] = 60
     approve_deletions: Flag = True
+    approve_disabling: Flag = False
     approval_seconds: Annotated[
         int,
         Field(
@@ -192,6 +193,10 @@ class Settings:
         if source and self.inbox and (where := "s3://{}/{}".format(*source)).startswith(self.inbox):
             allowed = self.inbox_rule(where.removeprefix(self.inbox)).allowed_groups or allowed
         return (*allowed, *self.default_groups) if allowed else ()
+
+    def asks_before(self, jobtype: str) -> bool:
+        """Whether a run of this job type in Airflow waits for somebody's approval."""
+        return {"delete": self.approve_deletions, "disable": self.approve_disabling}.get(jobtype, False)
 
     @property
     def users_per_second(self) -> float:

@@ -307,12 +307,12 @@ class StateMachine:
             done = [one for one in made if one["done"]]
             following += sum(one["call"] in ("AdminCreateUser", "AdminGetUser") for one in done)
             for second in done:
-                if second["call"] in ("AdminAddUserToGroup", "AdminDisableUser", "AdminDeleteUser"):
+                if second["call"] not in ("AdminCreateUser", "AdminGetUser"):
                     queue = [one for one in queue[1:] if not second["error"] or one["row"] != second["row"]]
             queue = queue + [then for one in made if one["call"] == "AdminCreateUser" for then in one["then"]]
             found = found + [then for one in made if one["call"] == "AdminGetUser" for then in one["then"]]
             results += [
-                {name: one[name] for name in ("row", "call", "username", "created", "error", "message", "at")}
+                {name: one[name] for name in ("row", "call", "username", "user", "error", "message", "at")}
                 for one in done
             ]
             calm += pause
@@ -353,7 +353,7 @@ class StateMachine:
             "row": call["row"],
             "call": call["call"],
             "username": "",
-            "created": "",
+            "user": {},
             "error": code,
             "message": cause[:300],
             "at": call.get("at", 0),
@@ -387,7 +387,7 @@ def _success(call: Any, answer: Any) -> dict[str, Any]:
     row, operation, arguments = call["row"], call["call"], call["arguments"]
     pool = arguments["UserPoolId"]
     then: list[Any] = []
-    created = ""
+    user: dict[str, Any] = {}
     username = arguments["Username"]
     if operation == "AdminCreateUser":
         username = answer["User"]["Username"]
@@ -404,7 +404,8 @@ def _success(call: Any, answer: Any) -> dict[str, Any]:
                 {"row": row, "call": "AdminDisableUser", "arguments": {"UserPoolId": pool, "Username": username}}
             )
     elif operation == "AdminGetUser":
-        username, created = answer["Username"], answer["UserCreateDate"].isoformat()
-        gone = {"UserPoolId": pool, "Username": username}
-        then = [{"row": row, "call": "AdminDeleteUser", "arguments": gone}]
-    return {"row": row, "call": operation, "username": username, "created": created, "then": then}
+        username = answer["Username"]
+        user = {name: told.isoformat() if name.endswith("Date") else told for name, told in answer.items()}
+        changed = {"UserPoolId": pool, "Username": username}
+        then = [{"row": row, "call": call["change"], "arguments": changed}]
+    return {"row": row, "call": operation, "username": username, "user": user, "then": then}

@@ -9,13 +9,14 @@ from typing import Any
 
 from cognito_import.engine.error_policy import POLICIES, ErrorPolicy
 from cognito_import.engine.precedence import CREATED_SINCE
-from cognito_import.outcomes import INTERRUPTED, NOT_ATTEMPTED, SUCCEEDED
+from cognito_import.outcomes import INTERRUPTED, LEFT_UNCHANGED, NOT_ATTEMPTED, SUCCEEDED
 from cognito_import.run.manifest import Manifest
 
 from .services import S3, Cognito
 
 FINAL = {code for code, policy in POLICIES.items() if policy in (ErrorPolicy.RESULT, ErrorPolicy.RECHECK)} | {
-    CREATED_SINCE
+    CREATED_SINCE,
+    LEFT_UNCHANGED,
 }
 
 
@@ -55,7 +56,7 @@ class Judge:
         if problems:
             raise Untrue("\n  ".join(problems))
 
-    def _wrong(self, row: dict[str, str], given: dict[str, Any], *, finished: bool) -> str:
+    def _wrong(self, row: dict[str, str], given: dict[str, Any], *, finished: bool) -> str:  # noqa: PLR0911 - as below
         email, code = row["useremail"], row["code"]
         deeds = self.cognito.deeds.get(email, [])
         user = self.cognito.find(email)
@@ -71,6 +72,8 @@ class Judge:
             return ""
         if self.jobtype == "delete":
             return self._wrong_deletion(row, user, ours, others)
+        if self.jobtype in ("disable", "enable"):
+            return self._wrong_access(row, ours, others)
         return self._wrong_import(row, user, ours, others, given)
 
     def _wrong_deletion(self, row: Any, user: Any, ours: Any, others: Any) -> str:  # noqa: PLR0911 - as above
@@ -92,6 +95,27 @@ class Judge:
             if ("run", "removed") in of_it:
                 return "the run deleted it"
             return "" if ("rival", "made") in of_it else "nobody created it since"
+        return f"no such error was made: {row['message']}"
+
+    def _wrong_access(self, row: Any, ours: Any, others: Any) -> str:
+        wanted, other = ("enabled", "disabled") if self.jobtype == "enable" else ("disabled", "enabled")
+        made = {deed.what for deed in others if deed.username == row["username"]}
+        # Who is made is enabled.
+        elsewhere = wanted in made or (wanted == "enabled" and "made" in made)
+        if row["status"] == SUCCEEDED:
+            mine = [deed for deed in ours if deed.username == row["username"]]
+            if row["code"] == LEFT_UNCHANGED and mine:
+                return f"the run has {wanted} it"
+            there = self.cognito.users.get(row["username"])
+            if there is not None and there.enabled != (wanted == "enabled") and other not in made:
+                return f"it is not {wanted}"
+            return "" if mine or elsewhere else f"nobody has {wanted} it"
+        if row["code"] == "UserNotFoundException":
+            there = others and others[0].maker == "before" and all(deed.what != "removed" for deed in others)
+            return "it was there" if there else ""
+        if row["code"] == CREATED_SINCE and self.jobtype == "disable":
+            since = any((deed.maker, deed.what) == ("rival", "made") for deed in others)
+            return "" if since else "nobody created it since"
         return f"no such error was made: {row['message']}"
 
     def _wrong_import(self, row: Any, user: Any, ours: Any, others: Any, given: dict[str, Any]) -> str:  # noqa: PLR0911 - as above

@@ -8,6 +8,7 @@ from typing import Any
 
 from cognito_import.errors import CognitoImportError
 from cognito_import.ingest import ingest_request
+from cognito_import.settings import JOB_TYPES
 
 from .engines import Airflow, StateMachine
 from .judge import Judge
@@ -17,7 +18,7 @@ from .weather import MINUTE
 
 RUN = "chaos"
 USERS = 60
-ENGINES, JOBTYPES = ("mapped", "step_functions"), ("import", "delete")
+ENGINES, JOBTYPES = ("mapped", "step_functions"), JOB_TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,11 @@ class Run(Scene):
         self.judge = Judge(self.cognito, self.s3, self.users, jobtype)
         self.reports = 0
         for user in self.users:
-            if draw.random() < (0.9 if jobtype == "delete" else 0.05):
+            if draw.random() < (0.05 if jobtype == "import" else 0.9):
                 status = draw.choice(("CONFIRMED", "FORCE_CHANGE_PASSWORD"))
-                self.cognito.make(user["useremail"], "before", status, ago=draw.uniform(60, 86_400))
+                made = self.cognito.make(user["useremail"], "before", status, ago=draw.uniform(60, 86_400))
+                if jobtype in ("disable", "enable") and draw.random() < (0.8 if jobtype == "enable" else 0.2):
+                    self.cognito.switch(made, "before", enabled=False)
             elif jobtype == "import" and draw.random() < 0.05:
                 self.cognito.unfit.add(user["useremail"])
         self._plan_meddling()
@@ -125,6 +128,8 @@ class Run(Scene):
         self.weather.met["somebody meddled"] += 1
         if user is None:
             self.cognito.make(email, "rival", draw.choice(("CONFIRMED", "UNCONFIRMED")))
+        elif self.jobtype in ("disable", "enable") and draw.random() < 0.5:
+            self.cognito.switch(user, "rival", enabled=not user.enabled)
         elif draw.random() < 0.5:
             self.cognito.remove(user, "rival")
         elif user.status == "UNCONFIRMED":

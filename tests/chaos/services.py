@@ -100,6 +100,7 @@ class User:
     created: datetime
     status: str
     maker: str
+    enabled: bool = True
     groups: set[str] = field(default_factory=set)
     enabled: bool = True
 
@@ -166,6 +167,11 @@ class Cognito(Service):
     def note(self, email: str, maker: str, what: str, username: str) -> None:
         self.deeds.setdefault(email, []).append(Deed(self.clock.now, maker, what, username))
 
+    def switch(self, user: User, maker: str, *, enabled: bool) -> None:
+        """Have a user enabled or disabled."""
+        user.enabled = enabled
+        self.note(user.email, maker, "enabled" if enabled else "disabled", user.username)
+
     # ---- the calls
 
     def admin_create_user(self, *, UserPoolId: str, Username: str, **_: Any) -> Any:  # noqa: N803
@@ -193,25 +199,25 @@ class Cognito(Service):
 
         return self._call("AdminAddUserToGroup", UserPoolId, Username, effect)
 
-    def admin_disable_user(self, *, UserPoolId: str, Username: str) -> Any:  # noqa: N803
-        def effect() -> Any:
-            self._required(Username, "AdminDisableUser").enabled = False
-            return {}
-
-        return self._call("AdminDisableUser", UserPoolId, Username, effect)
-
-    def admin_get_user(self, *, UserPoolId: str, Username: str) -> Any:  # noqa: N803
-        def effect() -> Any:
-            return self._shown(self._required(Username, "AdminGetUser"))
-
-        return self._call("AdminGetUser", UserPoolId, Username, effect)
-
     def admin_delete_user(self, *, UserPoolId: str, Username: str) -> Any:  # noqa: N803
         def effect() -> Any:
             self.remove(self._required(Username, "AdminDeleteUser"), "run")
             return {}
 
         return self._call("AdminDeleteUser", UserPoolId, Username, effect)
+
+    def admin_disable_user(self, *, UserPoolId: str, Username: str) -> Any:  # noqa: N803
+        return self._switched("AdminDisableUser", UserPoolId, Username, enabled=False)
+
+    def admin_enable_user(self, *, UserPoolId: str, Username: str) -> Any:  # noqa: N803
+        return self._switched("AdminEnableUser", UserPoolId, Username, enabled=True)
+
+    def _switched(self, operation: str, pool: str, name: str, *, enabled: bool) -> Any:
+        def effect() -> Any:
+            self.switch(self._required(name, operation), "run", enabled=enabled)
+            return {}
+
+        return self._call(operation, pool, name, effect)
 
     def _call(self, operation: str, pool: str, name: str, effect: Callable[[], Any]) -> Any:
         assert pool == POOL

@@ -10,7 +10,7 @@ from cognito_import import aws
 from cognito_import.engine import precedence
 from cognito_import.engine.batches import run_batch
 from cognito_import.engine.pacing import Pacer
-from cognito_import.engine.precedence import CREATED_SINCE, IMPORTED_SINCE, Precedence
+from cognito_import.engine.precedence import CREATED_SINCE, ENABLED_SINCE, IMPORTED_SINCE, Precedence
 from cognito_import.engine.user_pool import UserPool
 from cognito_import.ingest import ingest_request
 from cognito_import.report.reasons import Reasons
@@ -113,6 +113,23 @@ def test_an_earlier_import_s_user_is_deleted_though_created_later(asked, outcome
     assert set(names(resources)) == {BEN}
 
 
+@pytest.mark.parametrize(("later", "code"), [("import", IMPORTED_SINCE), ("enable", ENABLED_SINCE), ("disable", "")])
+@pytest.mark.parametrize("jobtype", ["delete", "disable"])
+def test_whom_a_later_run_wants_is_neither_deleted_nor_disabled(asked, outcomes, resources, jobtype, later, code):
+    """It waited for its approval, and meanwhile somebody asked for the user to be there, or to be enabled."""
+    resources.add_user(ANNA)
+    leavers = asked("leavers", jobtype, [ANNA])
+    asked("later", later, [ANNA], later=30)
+    assert outcomes(leavers)[ANNA][0] == code
+
+
+def test_who_was_enabled_was_not_created_by_that(asked, outcomes, resources):
+    """Only an import says whom it created: who came since the deletion was asked for stays, although it was enabled."""
+    resources.add_user(ANNA)
+    outcomes(asked("back", "enable", [ANNA], later=-7200))
+    assert outcomes(asked("leavers", "delete", [ANNA], later=-3600))[ANNA][0] == CREATED_SINCE
+
+
 def test_an_import_into_another_user_pool_says_nothing(asked, outcomes, resources):
     """Two user pools may share a bucket."""
     resources.add_user(ANNA)
@@ -128,7 +145,7 @@ def test_an_import_without_a_manifest_says_nothing(asked, outcomes, resources):
     """It was refused, or is just being read, and then finds what the deletion has done."""
     resources.add_user(ANNA)
     leavers = asked("leavers", "delete", [ANNA])
-    precedence.enter_import(RunFolder(resources.s3, resources.bucket, "nothing"), datetime.now(UTC))
+    precedence.enter(RunFolder(resources.s3, resources.bucket, "nothing"), "import", datetime.now(UTC))
     assert outcomes(leavers)[ANNA][0] == ""
 
 
@@ -183,7 +200,7 @@ def test_the_reasons_are_told_in_japanese(asked, resources):
         assert told
         assert told[0] == code
         japanese = Reasons("ja", "leavers").message(*told)
-        assert japanese.endswith("削除していません。")
+        assert japanese.endswith("何も行っていません。")
         assert ("joiners" in japanese) is (code == IMPORTED_SINCE)
         assert Reasons("ja", "leavers").hint(code)
         assert Reasons("en", "leavers").hint(code)

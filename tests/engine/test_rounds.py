@@ -88,7 +88,7 @@ def test_a_child_is_told_whom_it_may_not_delete(folder, seconds):
 
     def found(row, created):
         told = created.timestamp() if seconds else created.isoformat().replace("+00:00", "Z")
-        return {**look_up(row), "created": told}
+        return {**look_up(row), "user": {"UserCreateDate": told, "UserStatus": "CONFIRMED", "Enabled": True}}
 
     since, before = found(1, asked + timedelta(hours=1)), found(2, asked - timedelta(hours=1))
     for _ in range(2):

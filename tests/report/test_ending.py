@@ -157,6 +157,6 @@ def test_a_deletion_without_a_yes_says_so_first(folder, settings, resources, req
     """The cause is that nobody approved, not that users are left."""
     ingest_request({**request_, "jobtype": "delete"}, settings, resources.s3, folder)
     approval.write(folder, Approval(approval.REJECTED, "2026-11-22T08:05:59+00:00", 60, "taro"))
-    with pytest.raises(IncompleteRunError, match=r"^The deletion was rejected by taro .* 2 of 2 users"):
+    with pytest.raises(IncompleteRunError, match=r"^The run was rejected by taro .* 2 of 2 users"):
         end(jobtype="delete").raise_if_incomplete()
     assert len(mails()) == 1

@@ -24,6 +24,7 @@ from cognito_import.report import mail
 from cognito_import.report.link import Link
 from cognito_import.report.reasons import Way
 from cognito_import.report.results import Reason, Summary
+from cognito_import.settings import JOB_TYPES
 
 NOW = datetime(2026, 11, 22, 8, 5, 59, tzinfo=UTC)
 URL = (
@@ -40,7 +41,7 @@ FAILURES = Summary(1000, 980, 15, 5, 0, 0, (Reason("InvalidParameterException", 
 STOPPED = Summary(12_345, 560, 15, 5, 11_763, 2, (Reason("NotAttempted", "The calls were stopped.", 11_763),))
 
 LOCALES = pytest.mark.parametrize("locale", ["ja", "en"])
-JOBS = pytest.mark.parametrize("jobtype", ["import", "delete"])
+JOBS = pytest.mark.parametrize("jobtype", JOB_TYPES)
 
 
 class Page(HTMLParser):
@@ -110,7 +111,7 @@ def test_link_is_whole_in_both_parts(locale: str, jobtype: str, summary: Summary
 @pytest.mark.parametrize("denial", ["rejected", "lapsed", "asked"])
 def test_a_deletion_that_was_not_approved_says_so(locale: str, denial: str) -> None:
     """Subject and top say that nobody agreed, not that something broke, and what to do to ask again."""
-    summary = Summary(3, 0, 0, 0, 3, 0, (Reason("NotAttempted", "The deletion was rejected by hanako.", 3),))
+    summary = Summary(3, 0, 0, 0, 3, 0, (Reason("NotAttempted", "The run was rejected by hanako.", 3),))
     usual = composed(summary, locale=locale, jobtype="delete")
     message = composed(summary, locale=locale, jobtype="delete", denial=denial)
     said = {"ja": "ユーザー一括削除は承認されませんでした", "en": "ulk user deletion was not approved"}[locale]
@@ -129,9 +130,7 @@ def test_a_deletion_that_was_not_approved_says_so(locale: str, denial: str) -> N
 )
 def test_a_refused_deletion_says_how_many_are_left_as_they_were(locale: str, total: int, said: dict[str, str]) -> None:
     """All of them, or all but those that an earlier approval had deleted."""
-    summary = Summary(
-        total, total - 7, 0, 0, 7, 0, (Reason("NotAttempted", "The deletion was rejected by hanako.", 7),)
-    )
+    summary = Summary(total, total - 7, 0, 0, 7, 0, (Reason("NotAttempted", "The run was rejected by hanako.", 7),))
     message = composed(summary, locale=locale, jobtype="delete", denial="rejected")
     for part in parts(message):
         assert said[locale] in part
@@ -464,6 +463,7 @@ PAGE = "https://airflow.example.com/dags/cognito_import/runs/manual__1/tasks/app
 def question(**details: Any) -> mail.Mail:
     """Compose the question of a deletion that waits, by default in Japanese."""
     given: dict[str, Any] = {
+        "jobtype": "delete",
         "users": 1_234,
         "asked_by": "hanako",
         "answer_by": NOW + timedelta(days=1),
@@ -489,7 +489,7 @@ def question(**details: Any) -> mail.Mail:
             "en",
             ["1,234", "hanako", "2026-11-23 17:05 JST", "Approve", "cannot be undone"],
             "[Cognito] APPROVAL NEEDED: bulk user deletion (1,234), 2026-11-22 17:05 JST",
-            "Whoever asked for the deletion cannot approve it",
+            "Whoever asked for it cannot approve it",
         ),
     ],
 )
@@ -504,6 +504,14 @@ def test_a_deletion_that_waits_asks_whoever_may_approve(locale: str, words: list
     assert Page(message.html).links == [PAGE]
     assert own not in question(locale=locale, others_only=False).text
     assert own not in question(locale=locale, asked_by="").text
+
+
+@pytest.mark.parametrize(("locale", "words"), [("ja", "ユーザー一括無効化"), ("en", "bulk user disabling")])
+def test_a_question_about_disabling_speaks_of_that(locale: str, words: str) -> None:
+    """Nothing is deleted, and users can be enabled again."""
+    message = question(locale=locale, jobtype="disable")
+    assert words in message.subject
+    assert not re.search("delet|削除|undone|元に戻せません", message.text)
 
 
 @LOCALES

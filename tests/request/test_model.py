@@ -41,7 +41,9 @@ def test_a_request_takes_its_defaults_from_the_settings():
         pytest.param({"data": None, "source": "file://users.csv"}, ["'source'", "s3://"], id="source-no-s3"),
         pytest.param({"data": None, "source": 3}, ["'source'", "a number"], id="source-number"),
         pytest.param({"adminmail": "x"}, ["'adminmail'", "did you mean 'adminemail'"], id="misspelt-key"),
-        pytest.param({"jobtype": "update"}, ["'jobtype'", "'update'", "'import' or 'delete'"], id="jobtype"),
+        pytest.param(
+            {"jobtype": "update"}, ["'jobtype'", "'update'", "'import', 'delete', 'disable' or 'enable'"], id="jobtype"
+        ),
         pytest.param({"engine": True}, ["'engine'", "true or false", "'mapped'"], id="engine"),
     ],
 )

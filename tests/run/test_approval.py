@@ -35,7 +35,7 @@ def test_nothing_but_a_yes_is_a_yes(folder, answer):
     rows = folder.required_manifest().approved
     if answer:
         approval.write(folder, Approval(answer, AT, 60, rows=rows))
-    with pytest.raises(NotApprovedError, match="nobody is deleted"):
+    with pytest.raises(NotApprovedError, match="no user is touched"):
         approval.require(folder)
     approval.write(folder, Approval(approval.APPROVED, AT, 60, "taro", rows=rows))
     approval.require(folder)

@@ -107,7 +107,7 @@ def test_link_signer_may_read_reports_and_nothing_else(
     """The secret is a connection of Airflow as it stands; its key reads a report, and no other call succeeds."""
     bucket, pool = signing.variable()["report_bucket"], deployed[1]
     root: Any = boto3.client("s3", config=clients.S3)
-    prefixes = ("cognitoimportlog/", "cognitodeletelog/", "runs/a/", "inbox/")
+    prefixes = ("cognitoimportlog/", "cognitodisablelog/", "runs/a/", "inbox/")
     for prefix in prefixes:
         root.put_object(Bucket=bucket, Key=f"{prefix}one.csv", Body=b"one")
     wrapper = connection(signing)

@@ -149,20 +149,21 @@ def test_alarms_arrive(template: dict[str, Any]) -> None:
 
 
 # "Event: Execution Status Change" from the AWS Step Functions Developer Guide, cut down to what rules look at.
+_ASKED = [
+    "approve_deletions", "approve_disabling", "approval_seconds", "approve_own", "approvers", "approver_ids",
+]  # fmt: skip
 NOT_OF_THE_FUNCTION = {
     "temporary_password": "the function reads it from the secret that a parameter names",
     "state_machine_arn": "the function is a part of it",
     "engine": "the function's is always step_functions",
     **dict.fromkeys(["link_conn_id", "aws_conn_id"], "connections are Airflow's"),
     **dict.fromkeys(["inbox", "inbox_rules", "inbox_quiet_seconds"], "the nightly run is Airflow's"),
-    **dict.fromkeys(
-        ["approve_deletions", "approval_seconds", "approve_own", "approvers", "approver_ids"], "Airflow asks"
-    ),
+    **dict.fromkeys(_ASKED, "Airflow asks"),
 }
 NOT_OF_THE_STACK = {
     "temporary_password": "a secret is in no output",
     **dict.fromkeys(["engine", "aws_conn_id", "inbox_quiet_seconds"], "the operator's choice, not the stack's"),
-    **dict.fromkeys(["approve_deletions", "approval_seconds", "approve_own", "approvers", "approver_ids"], "as above"),
+    **dict.fromkeys(_ASKED, "as above"),
 }
 
 
@@ -237,6 +238,8 @@ def test_files_with_addresses_expire(template: dict[str, Any]) -> None:
         "runs/": "WorkingDays",
         "cognitoimportlog/": "ReportDays",
         "cognitodeletelog/": "ReportDays",
+        "cognitodisablelog/": "ReportDays",
+        "cognitoenablelog/": "ReportDays",
         "inbox/processed/": "ProcessedDays",
         "inbox/failed/": "ProcessedDays",
     }

@@ -1,4 +1,4 @@
-"""The task that asks whether users may be deleted, and keeps the engines waiting for the answer."""
+"""The task that asks whether users may be deleted or disabled, and keeps the engines waiting for the answer."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 class ApproveRun(ApprovalOperator):
-    """Asks in Airflow whether a run's users may be deleted, and fails unless somebody else than the asker says yes.
+    """Asks in Airflow whether a run may process its users, and fails unless somebody else than the asker says yes.
 
     `engine_tasks` names for each engine the task that goes on after a yes, and the others are skipped. No process waits
     meanwhile. Question and answer are stored in the run folder before anything follows from them: a retry follows the
     answer that is stored, or asks again if a worker died before it was. This also covers a scheduler that
     takes the task for dead because the answer came before the scheduler had seen the task wait. A cleared task asks anew, and so
-    does one that whoever asked for the deletion has approved.
+    does one that whoever asked for the run has approved.
     """
 
     template_fields: Collection[str] = ()  # Airflow keeps what it renders, and the question holds addresses
@@ -39,7 +39,7 @@ class ApproveRun(ApprovalOperator):
         """Take the run's ways on, and what any operator takes."""
         # The question and its end are known when the task runs. With an end of some kind here, the operator leaves
         # `execution_timeout` to the time before it waits.
-        super().__init__(subject="Delete users?", response_timeout=timedelta(days=1), **kwargs)
+        super().__init__(subject="Process users?", response_timeout=timedelta(days=1), **kwargs)
         self.engine_tasks = dict(engine_tasks)
 
     def execute(self, context: Context) -> Any:
@@ -87,7 +87,7 @@ class ApproveRun(ApprovalOperator):
                 word: approval.Answer = "approved" if event["chosen_options"] == [self.APPROVE] else "rejected"
                 answer = self._stands(context, settings, rows, word, event)
             if answer.answer == approval.APPROVED and not approval.may_answer(manifest, settings, answer.by):
-                message = f"{answer.by} asked for this deletion, so somebody else has to approve it; asking again."
+                message = f"{answer.by} asked for this run, so somebody else has to approve it; asking again."
                 raise AirflowException(message)
             approval.write(folder, answer)
             return self._follow(context, settings, folder, answer)
@@ -98,9 +98,9 @@ class ApproveRun(ApprovalOperator):
         from cognito_import.run import approval
 
         if answer.answer != approval.APPROVED:
-            message = f"{answer.reason(settings.time_zone)} Nobody is deleted. Clear this task with all behind it to ask again."
+            message = f"{answer.reason(settings.time_zone)} No user is touched. Clear this task with all behind it to ask again."
             raise AirflowFailException(message)
-        self.log.info("The deletion was approved by %s.", answer.by or "somebody unknown")
+        self.log.info("The run was approved by %s.", answer.by or "somebody unknown")
         self.skip_all_except(context["ti"], self.engine_tasks[folder.required_manifest().engine])
 
     def _stands(
@@ -129,6 +129,7 @@ class ApproveRun(ApprovalOperator):
 
         now = datetime.now(UTC)
         composed = mail.compose_question(
+            jobtype=manifest.jobtype,
             users=manifest.users - manifest.rejected_rows,
             asked_by=manifest.asked_by,
             answer_by=now + timedelta(seconds=settings.approval_seconds),

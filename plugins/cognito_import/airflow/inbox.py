@@ -28,7 +28,7 @@ class ImportFile(TriggerDagRunOperator):
     """Starts the run of `file`, an InboxFile as a dictionary, or finds the one that is there; for imports awaits its end.
 
     The run's id is made from the file's version, so whatever is retried, cleared or run twice, Airflow itself refuses a
-    second run. A deletion is not awaited: it may wait for its approval until the next day. The conf is made here, so that
+    second run. A run that asks for approval is not awaited: it may wait until the next day. The conf is made here, so that
     no XCom holds the administrator's address.
     """
 
@@ -60,7 +60,7 @@ class ImportFile(TriggerDagRunOperator):
             self._trigger(context)
         ti.xcom_push(key="trigger_run_id", value=file.run_id)  # where the operator's link looks
         hold = Hold()
-        while self.conf["jobtype"] == "import" and ti.get_dagrun_state(DAG, file.run_id) not in ENDED:
+        while not settings.asks_before(self.conf["jobtype"]) and ti.get_dagrun_state(DAG, file.run_id) not in ENDED:
             hold.check()
             time.sleep(self.poke_interval)
 

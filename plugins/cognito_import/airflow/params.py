@@ -32,9 +32,10 @@ def request_params() -> dict[str, Param]:
         "jobtype": Param(
             "import",
             type="string",
-            enum=["import", "delete"],
+            enum=["import", "delete", "disable", "enable"],
             title="Job",
-            description="import creates the users; delete deletes them, once somebody has approved it.",
+            description="import creates the users; delete deletes them, once somebody has approved it. disable keeps "
+            "them from signing in until enable lets them again.",
         ),
         "existing_users": Param(
             None,

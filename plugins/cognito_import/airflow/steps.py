@@ -73,7 +73,7 @@ def next_task(engine_tasks: Mapping[str, str]) -> str:
 
 
 def process_users(batch: dict[str, Any]) -> dict[str, int]:
-    """Create or delete the users of one batch who are not finished yet, and return counts."""
+    """Process the users of one batch who are not finished yet, and return counts."""
     from dataclasses import asdict
     from functools import partial
 

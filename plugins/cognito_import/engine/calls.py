@@ -54,9 +54,9 @@ OPERATIONS: Final = {
     "AdminCreateUser": Operation("admin_create_user", Category.USER_CREATION),
     "AdminAddUserToGroup": Operation("admin_add_user_to_group", Category.USER_RESOURCE_UPDATE),
     "AdminDeleteUser": Operation("admin_delete_user", Category.USER_UPDATE),
-    "AdminUpdateUserAttributes": Operation("admin_update_user_attributes", Category.USER_UPDATE),
     "AdminDisableUser": Operation("admin_disable_user", Category.USER_UPDATE),
     "AdminEnableUser": Operation("admin_enable_user", Category.USER_UPDATE),
+    "AdminUpdateUserAttributes": Operation("admin_update_user_attributes", Category.USER_UPDATE),
     "AdminGetUser": Operation("admin_get_user", Category.USER_READ),
     "AdminListGroupsForUser": Operation("admin_list_groups_for_user", Category.USER_RESOURCE_READ),
 }

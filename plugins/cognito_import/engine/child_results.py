@@ -5,7 +5,7 @@ A child hands over what was answered, each call once. An error is named as Step 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from cognito_import.engine.error_policy import THROTTLES, ErrorPolicy, named, po
 from cognito_import.outcomes import SUCCEEDED, Outcome
 
 if TYPE_CHECKING:
-    from cognito_import.engine.jobs import Objection
+    from cognito_import.engine.jobs import Job, Objection
     from cognito_import.request.model import UserRow
     from cognito_import.run.checkpoints import Unsettled
     from cognito_import.run.manifest import Manifest
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one call of a child came to; `error` is empty for a success. `unsure`: it may have had an effect all the same."""
+    """What one call of a child came to; `error` is empty for a success. `unsure`: it may have had an effect all the same.
+
+    `user` is what a look-up tells of the user, under the names that AdminGetUser gives it.
+    """
 
     call: str
     username: str
@@ -32,7 +35,7 @@ class Result:
     policy: ErrorPolicy | None = None
     unsure: bool = False
     since: str = ""
-    created: str | float = ""
+    user: dict[str, Any] = field(default_factory=dict)
 
     @property
     def told(self) -> str:
@@ -43,7 +46,7 @@ class Result:
     def read(cls, result: dict[str, Any]) -> Result:
         """The result as the child hands it over; see `children.store_batch`."""
         if not result.get("error"):
-            return cls(result["call"], result.get("username") or "", created=result.get("created") or "")
+            return cls(result["call"], result.get("username") or "", user=result.get("user") or {})
         failure = named(result["error"], result.get("message") or "")
         policy = policy_for(result["call"], failure.code, failure.status)
         at = result.get("at") or 0
@@ -58,12 +61,12 @@ def _moment(told: str | float) -> datetime:
     return datetime.fromisoformat(told) if isinstance(told, str) else datetime.fromtimestamp(told, UTC)
 
 
-def objected(row: UserRow, made: list[Result], objection: Objection) -> Outcome | None:
-    """The outcome of a user who was looked up and may not be deleted."""
-    if len(made) != 1 or not made[0].created:
+def looked_up(row: UserRow, made: list[Result], job: type[Job], objection: Objection) -> Outcome | None:
+    """The outcome of a user who was looked up and needs, or may have, no other call."""
+    if len(made) != 1 or not made[0].user:
         return None
-    told = objection(row.useremail, made[0].username, _moment(made[0].created))
-    return Outcome.failed(row.row, row.useremail, *told, made[0].username) if told else None
+    moments = {name: _moment(told) for name, told in made[0].user.items() if name.endswith("Date")}
+    return job.without_call(row, {**made[0].user, **moments, "Username": made[0].username}, objection)
 
 
 def judged(
@@ -81,7 +84,7 @@ def judged(
         return entry
     if made and made[0].call == "AdminGetUser":
         done, needed = [result for result in made[1:] if not result.error], 1
-        username = username if done else ""  # found, and surely not deleted
+        username = username if done else ""  # found, and surely not changed
     else:
         done, needed = [result for result in made if not result.error], 1 + calls_after(row)
     if not username:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cognito_import.engine import breaker
 from cognito_import.engine.calls import BACKOFF
-from cognito_import.engine.child_results import Result, judged, objected, stop_in
+from cognito_import.engine.child_results import Result, judged, looked_up, stop_in
 from cognito_import.engine.claims import Claim
 from cognito_import.engine.creation import calls_after
 from cognito_import.engine.error_policy import THROTTLES, ErrorPolicy, codes, common_results
@@ -40,7 +40,7 @@ DRAIN_SECONDS: Final = 20
 CALL_SECONDS: Final = 25
 """What its last call takes at most, and a moment more: then it makes no further one."""
 LOOKED_UP_AT_ONCE: Final = 10
-"""Users of a deletion whose names a child stores together before it deletes them."""
+"""Users whose names a child stores together, before it deletes, disables or enables them."""
 
 
 def first_call(row: UserRow, settings: Settings, jobtype: str) -> JSON:
@@ -97,8 +97,8 @@ def begin_batch(folder: RunFolder, settings: Settings, number: int, round_number
         "calm_seconds": CALM_SECONDS,
         "deadline": until,
         "last": until + DRAIN_SECONDS * 1_000,
-        # Of an import the next user is created while the one before joins its groups; a deletion is looked up well ahead.
-        "ahead": 2 * LOOKED_UP_AT_ONCE if manifest.jobtype == "delete" else 1,
+        # Of an import the next user is created while the one before joins its groups; others are looked up well ahead.
+        "ahead": 1 if manifest.jobtype == "import" else 2 * LOOKED_UP_AT_ONCE,
         "at_once": LOOKED_UP_AT_ONCE,
         "throttles": sorted(THROTTLES),
         "own_errors": codes(ErrorPolicy.RESULT, ErrorPolicy.RECHECK),
@@ -121,8 +121,8 @@ def store_batch(  # noqa: PLR0913 - what a child hands over
 ) -> list[int]:
     """Store what a child made of its batch: `results` in the order of its calls, all of them if it is `closed`.
 
-    Returns the rows that have their outcome: the child calls for none of them any more, be it to delete a user who may not
-    be deleted. Storing again, be it late, changes nothing. A result is `row`, `call` and `username`, of a look-up `created`;
+    Returns the rows that have their outcome: the child calls for none of them any more, be it to change a user who may not
+    be changed. Storing again, be it late, changes nothing. A result is `row`, `call` and `username`, of a look-up `user`;
     of a call that failed also `error`, the name that Step Functions gave it, `message`, and of a first call `at`, its start
     in milliseconds since the epoch. `gave_up` says that the child ended early because the service failed several users one
     after another, `slowed` that throttles have made it slower than it began: then all slots go slower.
@@ -145,7 +145,7 @@ def store_batch(  # noqa: PLR0913 - what a child hands over
         checkpoint = Checkpoint(begun.outcomes, [], closed, stop.told if stop else None, begun.busy_seconds)
         for entry in begun.unsettled:
             row, results_of = rows[entry.row], made.get(entry.row, [])
-            state = objected(row, results_of, objection) or judged(
+            state = looked_up(row, results_of, JOBS[manifest.jobtype], objection) or judged(
                 entry, row, results_of, closed=closed, manifest=manifest
             )
             _add(checkpoint, state, lacking)

@@ -121,8 +121,8 @@ class Creation(Job):
         """A user who exists may have to be looked up, and completed."""
         return 2 + calls_after(row) + (COMPLETION_CALLS if concerns(EXISTS, self.settings) else 0)
 
-    @staticmethod
-    def first_call(row: UserRow, settings: Settings) -> dict[str, Any]:
+    @classmethod
+    def first_call(cls, row: UserRow, settings: Settings) -> dict[str, Any]:
         """AdminCreateUser, the groups to join after it, and whether the user is disabled then."""
         arguments = {"UserPoolId": settings.user_pool_id, **creation(row, settings)}
         disable = row.enabled is False

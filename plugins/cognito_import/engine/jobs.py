@@ -15,6 +15,8 @@ from cognito_import.outcomes import SUCCEEDED, Outcome
 from cognito_import.run.checkpoints import Unsettled
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tenacity import RetryCallState
 
     from cognito_import.engine.calls import Calls
@@ -36,7 +38,7 @@ def _nowhere(*_: str) -> bool:
 
 
 Objection = Callable[[str, str, datetime], tuple[str, str] | None]
-"""The code and the reason why a user may not be deleted, by its address, its name, and when it was created."""
+"""The code and the reason why a user may not be changed, by its address, its name, and when it was created."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,9 @@ class ResumeState:
 
     `left` is what earlier workers know of the user if one of them may have reached it, else None; `since` is the
     service's clock before this worker's first call for it. `may_go_on` is called before an attempt is repeated and raises to
-    leave the user. `found` is called with the user's name before the user is deleted: it stores the name where it
+    leave the user. `found` is called with the user's name before the user is changed: it stores the name where it
     becomes the `left` of the worker that comes next, and raises to leave the user. `objection` says ahead of that whether
-    the user may be deleted, and `made_elsewhere` whether another run has created the user of this address and name.
+    the user may be changed, and `made_elsewhere` whether another run has created the user of this address and name.
     """
 
     left: Unsettled | None = None
@@ -148,6 +150,11 @@ class Job(ABC):
     def _process(self, row: UserRow, reach: Reach) -> Outcome:
         """Make the user's calls, and raise what they raise. `reach` says what is known when that ends them."""
 
+    @classmethod
+    def without_call(cls, row: UserRow, user: Mapping[str, Any], objection: Objection) -> Outcome | None:  # noqa: ARG003
+        """Return the outcome of a user who is looked up, as AdminGetUser describes it, and needs or may have no other call."""
+        return None
+
     @abstractmethod
     def _foresee(self, row: UserRow) -> Forecast:
         """Say what `_process` would do with a user, by calls that only read. Raise what they raise."""
@@ -156,7 +163,7 @@ class Job(ABC):
     def calls_at_most(self, row: UserRow) -> int:
         """The calls that one user may need, none repeated, from one time that something is stored to the next."""
 
-    @staticmethod
+    @classmethod
     @abstractmethod
-    def first_call(row: UserRow, settings: Settings) -> dict[str, Any]:
+    def first_call(cls, row: UserRow, settings: Settings) -> dict[str, Any]:
         """The first call with its arguments, and what follows it, as a child of the state machine gets them."""

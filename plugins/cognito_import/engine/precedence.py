@@ -1,15 +1,18 @@
-"""What runs have to know of each other's users: whom a deletion may not delete, and whom another run has created.
+"""What runs have to know of each other's users: whom a run may not delete or disable, and whom another has created.
 
 ::
 
-    runs/imported/{moment}_{run}    one for each import: when it was read, and which run it is
+    runs/imported/{moment}_{run}    one for each run that imports or enables users: when it was read, and which run it is
 
 **Of two requests that name one address the later one holds.** Imports of a night go first and a deletion may wait for days,
-so the order of the calls says nothing. What counts is `Manifest.asked_at`: of a file of the inbox when it arrived there, of
+so the order of the calls says nothing. What is said of deletions here holds for disabling users, too.
+
+What counts is `Manifest.asked_at`: of a file of the inbox when it arrived there, of
 another request when it was read. A deletion leaves alone
 
 * whom an import names that was asked for later, or in the same second (`ImportedSince`): in doubt nobody is deleted. An
   import that was refused counts once it is cleared and goes on;
+* whom a run enables that was asked for later (`EnabledSince`), likewise;
 * who was created after the deletion was asked for (`CreatedSince`), unless by an import that was asked for before it.
   Services give moments in whole seconds. Who was created within the very second of the request counts as there before:
   programs create a user and have it deleted at once, while between a list and an import of this product lie its checks.
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
     from cognito_import.run.manifest import Manifest
 
 IMPORTED_SINCE: Final = "ImportedSince"
+ENABLED_SINCE: Final = "EnabledSince"
+_WANTED_SINCE: Final = {"import": IMPORTED_SINCE, "enable": ENABLED_SINCE}
 CREATED_SINCE: Final = "CreatedSince"
 MAX_IMPORT_AGE: Final = timedelta(days=1)
 """By how much earlier an import may have been read that still creates users when a deletion is asked for."""
@@ -51,9 +56,10 @@ _SECOND: Final = timedelta(seconds=1)
 _MOMENT: Final = "%Y%m%dT%H%M%SZ"
 
 
-def enter_import(folder: RunFolder, read_at: datetime) -> None:
-    """Enter the run as an import that was read then. Raises RunFolderError."""
-    _entries(folder).write(f"{read_at.astimezone(UTC):{_MOMENT}}_{folder.run}", b"")
+def enter(folder: RunFolder, jobtype: str, read_at: datetime) -> None:
+    """Enter a run that was read then, if its users are wanted from then on. Raises RunFolderError."""
+    if jobtype in _WANTED_SINCE:
+        _entries(folder).write(f"{read_at.astimezone(UTC):{_MOMENT}}_{folder.run}", b"")
 
 
 class Precedence:
@@ -68,32 +74,34 @@ class Precedence:
         self._users = {folded(row.useremail) for row in rows}
 
     def objection(self, useremail: str, username: str, created: datetime) -> tuple[str, str] | None:
-        """Return the code and the reason why a user, as it was looked up, may not be deleted; None if it may."""
-        run = self._later.get(folded(useremail))
-        if run is not None:
-            reason = f"The import {run} was asked for after this deletion and names this user, so it was not deleted."
-            return IMPORTED_SINCE, reason
+        """Return the code and the reason why a user, as it was looked up, may not be changed; None if it may."""
+        later = self._later.get(folded(useremail))
+        if later is not None:
+            run, jobtype = later
+            reason = f"The run {run} was asked for after this one and names this user, so nothing was done to it."
+            return _WANTED_SINCE[jobtype], reason
         if created < self._asked + _SECOND or self._made_by_earlier.get(folded(useremail)) == username:
             return None
         asked, at = (f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" for moment in (self._asked, created))
-        reason = f"The user was created on {at}, after this deletion was asked for on {asked}, so it was not deleted."
+        reason = f"The user was created on {at}, after this run was asked for on {asked}, so nothing was done to it."
         return CREATED_SINCE, reason
 
     def made_elsewhere(self, useremail: str, username: str) -> bool:
         """Return whether another import says that it created this user."""
         made = (
             outcome
-            for other, _ in self._imports(self._began - MAX_IMPORT_AGE)
+            for other, manifest in self._entered(self._began - MAX_IMPORT_AGE)
+            if manifest.jobtype == "import"
             for outcome in _made(other, {folded(useremail)})
         )
         return any(outcome.username == username for outcome in made)
 
     @cached_property
-    def _later(self) -> dict[str, str]:
-        """Of the batch's users those whom a later import names: the run by folded address."""
+    def _later(self) -> dict[str, tuple[str, str]]:
+        """Of the batch's users those whom a later run wants: its name and job type by folded address."""
         return {
-            address: other.run
-            for other, manifest in self._imports(self._asked)
+            address: (other.run, manifest.jobtype)
+            for other, manifest in self._entered(self._asked)
             if manifest.asked_at >= self._asked and (shared := _shared(other, self._users)) and other.rejected() is None
             for address in shared
         }
@@ -103,12 +111,12 @@ class Precedence:
         """Of the batch's users those whom an earlier import has created: Cognito's username by folded address."""
         return {
             folded(outcome.useremail): outcome.username
-            for other, manifest in self._imports(self._asked - MAX_IMPORT_AGE)
-            if manifest.asked_at < self._asked
+            for other, manifest in self._entered(self._asked - MAX_IMPORT_AGE)
+            if manifest.jobtype == "import" and manifest.asked_at < self._asked
             for outcome in _made(other, self._users)
         }
 
-    def _imports(self, read_since: datetime) -> Iterator[tuple[RunFolder, Manifest]]:
+    def _entered(self, read_since: datetime) -> Iterator[tuple[RunFolder, Manifest]]:
         for name, _, _ in self._entries.listed(after=f"{read_since.astimezone(UTC):{_MOMENT}}"):
             other = RunFolder(self._folder.s3, self._folder.bucket, name.partition("_")[2])
             manifest = other.manifest() if other.run != self._folder.run else None

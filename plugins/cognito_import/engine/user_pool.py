@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from cognito_import.engine.access import Disabling, Enabling
 from cognito_import.engine.calls import Calls
 from cognito_import.engine.creation import Creation
 from cognito_import.engine.deletion import Deletion
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
     from cognito_import.request.model import UserRow
     from cognito_import.settings import Settings
 
-JOBS: Final[dict[str, type[Job]]] = {"import": Creation, "delete": Deletion}
+JOBS: Final[dict[str, type[Job]]] = {
+    "import": Creation,
+    "delete": Deletion,
+    "disable": Disabling,
+    "enable": Enabling,
+}
 """What each job type does to a user."""
 
 

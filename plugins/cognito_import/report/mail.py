@@ -71,12 +71,12 @@ def compose(  # noqa: PLR0913 - what a mail depends on
 ) -> Mail:
     """Compose the mail that says what ran and what became of the users, with the link and its true end.
 
-    `jobtype` is `import` or `delete`, `locale` `ja` or `en`, `time_zone` an IANA name; `now` has a time zone.
+    `jobtype` is one of `settings.JOB_TYPES`, `locale` `ja` or `en`, `time_zone` an IANA name; `now` has a time zone.
     `page` is the run's http(s) address in Airflow, or empty; `invited` says whether Cognito mailed invitations to those
     who were created, None where nobody is created.
     `again` is the request that runs the failed rows again, as JSON in one line. `expected` is what a dry run expects of the
     real run, None for a run that was none.
-    `denial` is the answer to a deletion that was not approved (see `approval`), else empty.
+    `denial` is the answer to a question that was not approved (see `approval`), else empty.
     `way` says how the run is continued.
     `engine_note` says what went wrong with the engine ("batch 3: worker killed"). `test_prefix` goes before the
     subject, so that a test's mail is not mistaken for a real one. A run with users left says so in the subject
@@ -140,6 +140,7 @@ def compose_rejection(  # noqa: PLR0913 - what the mail depends on
 
 def compose_question(  # noqa: PLR0913 - what the mail depends on
     *,
+    jobtype: str,
     users: int,
     asked_by: str,
     answer_by: datetime,
@@ -150,13 +151,15 @@ def compose_question(  # noqa: PLR0913 - what the mail depends on
     now: datetime,
     others_only: bool = True,
 ) -> Mail:
-    """Ask whoever may approve to answer a deletion that waits.
+    """Ask whoever may approve to answer for a run that waits.
 
-    `users` is how many would be deleted, `asked_by` who asked for it, or empty; `answer_by` is when the question lapses.
+    `users` is how many users the run of this `jobtype` would process, `asked_by` who asked for it, or empty; `answer_by` is
+    when the question lapses.
     `page` is the http(s) address where it is answered, or empty if nobody knows it. With `others_only` whoever asked
     cannot approve. The others are as for :func:`compose`.
     """
     values = {
+        "jobtype": jobtype,
         "users": users,
         "asked_by": one_line(asked_by),
         "answer_by": aware(answer_by).astimezone(ZoneInfo(time_zone)),

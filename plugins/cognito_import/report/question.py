@@ -1,4 +1,4 @@
-"""The question of a deletion on Airflow's page of required actions, in the settings' language."""
+"""The question of a run that needs approval, on Airflow's page of required actions, in the settings' language."""
 
 from __future__ import annotations
 

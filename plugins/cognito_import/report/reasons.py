@@ -28,7 +28,7 @@ Way = Literal["airflow", "execution", "command_line"]
 """Who runs an import: Airflow, an execution of the state machine that an application started, or a terminal."""
 
 _PLACE: Final = re.compile(r"<(\w+)>")
-_NOT_APPROVED: Final = re.compile(r"The deletion was (?:rejected|not approved)|Nobody approved the deletion")
+_NOT_APPROVED: Final = re.compile(r"The run was (?:rejected|not approved)|Nobody approved the run")
 _CODE_FIRST: Final = re.compile(r"(\w+): .*", re.DOTALL)
 
 

@@ -93,7 +93,7 @@ class Users:
             yield given
 
     def _read(self) -> Iterator[Given]:
-        delete = self._request.jobtype == "delete"
+        delete = self._request.jobtype != "import"
         if self._request.lines is not None:
             lines = io.StringIO(self._request.lines, newline="")
             yield from read_csv(lines, "'lines'", delete=delete, header_needed=False)

@@ -64,7 +64,7 @@ def read_csv(text: TextIO, name: str, *, delete: bool = False, header_needed: bo
             if delete and table.is_report and row.get("code") in _OF_AN_IMPORT:
                 message = (
                     f"{name} is the report of an import, whose rows are users who were there before; "
-                    "expected a list of users to delete, or the report of a deletion."
+                    "expected a list of users, or the report of a run like this one."
                 )
                 raise SourceError(message)
             taken = True

@@ -1,6 +1,6 @@
-"""The consent to a deletion: what is asked, what was answered, and what follows from it.
+"""The consent to a run that takes something from its users: what is asked, what was answered, and what follows from it.
 
-The question and its answer are kept in the run folder, so that nothing is deleted without an answer there, and the
+The question and its answer are kept in the run folder, so that nobody is touched without an answer there, and the
 report can say who rejected it. Whether a run needs approval stands in its manifest, so no task can skip it.
 """
 
@@ -47,15 +47,15 @@ class Approval(Record):
     rows: str = ""
 
     def reason(self, time_zone: str) -> str:
-        """Why nobody is deleted, in a sentence for the report."""
+        """Why nobody is touched, in a sentence for the report."""
         at = datetime.fromisoformat(self.at).astimezone(ZoneInfo(time_zone)).strftime("%Y-%m-%d %H:%M %Z")
         match self.answer:
             case "rejected":
-                return f"The deletion was rejected by {self.by or 'somebody unknown'} on {at}."
+                return f"The run was rejected by {self.by or 'somebody unknown'} on {at}."
             case "lapsed":
-                return f"Nobody approved the deletion within {_span(self.seconds)}, by {at}."
+                return f"Nobody approved the run within {_span(self.seconds)}, by {at}."
             case _:
-                return f"The deletion was not approved: the run ended while the question of {at} was open."
+                return f"The run was not approved: it ended while the question of {at} was open."
 
 
 def read(folder: RunFolder) -> Approval | None:
@@ -95,12 +95,12 @@ def require(folder: RunFolder) -> None:
         stands = "was given for other users, or another user pool"
     else:
         return
-    message = f"The approval of this deletion {stands}, so nobody is deleted. Clear 'approve' to ask."
+    message = f"The approval of this run {stands}, so no user is touched. Clear 'approve' to ask."
     raise NotApprovedError(message)
 
 
 def may_answer(manifest: Manifest, settings: Settings, by: str) -> bool:
-    """Return whether `by` may approve: not whoever asked for the deletion, unless the setting `approve_own` allows it."""
+    """Return whether `by` may approve: not whoever asked for the run, unless the setting `approve_own` allows it."""
     return settings.approve_own or not manifest.asked_by or by != manifest.asked_by
 
 

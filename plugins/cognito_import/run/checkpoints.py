@@ -26,8 +26,8 @@ class Unsettled:
     """A user whom a call may have reached.
 
     `since` is a moment of the service's clock before the first such call, ISO 8601: a user who is older is not ours.
-    `username` is what Cognito calls the user, once that is known: of an import the user we created, of a deletion the
-    one we looked up. `reason` is why the calls stopped before it was settled ("CODE: text"), or empty if nobody knows.
+    `username` is what Cognito calls the user, once that is known: of an import the user we created, of any other
+    run the one we looked up. `reason` is why the calls stopped before it was settled ("CODE: text"), or empty if nobody knows.
     `existed` says that Cognito refused to create the user because it existed: so no call has created it.
     """
 

@@ -16,13 +16,13 @@
     runs/{run}/pace.json                      how fast the run may go, as preflight has found it
     runs/{run}/slots                          stored while a sensor of Airflow holds the pool's slots (see `execution_lock`)
     runs/{run}/breaker.json                   why the run was stopped until somebody has it go on (see `breaker`)
-    runs/{run}/approval.json                  of a deletion: whether it was approved, and by whom
+    runs/{run}/approval.json                  of a run that needs approval: whether it was approved, and by whom
     runs/{run}/report.json                    what was reported, and when its link ends
     runs/{run}/mailing                        who is mailing a report, and since when, or nothing
     runs/{run}/rejection.json                 why no user of the run was touched, and which mail said so
     runs/lock                                 the execution of the state machine that may call (see `execution_lock`)
     runs/calling/{run}/{batch}-{token}        the users that a worker may be calling for (see `claims`)
-    runs/imported/{moment}_{run}              which runs are imports, and when they were read (see `precedence`)
+    runs/imported/{moment}_{run}              which runs import or enable users, and when they were read (see `precedence`)
     runs/pace                                 the rate that a throttle has left to the slots of all runs (see `shared_rate`)
 
 Each worker writes a part of its own, so that a worker that was wrongly thought dead can still hand over what it did; all
