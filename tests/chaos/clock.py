@@ -21,7 +21,7 @@ import tenacity
 import tenacity.wait
 from greenlet import getcurrent, greenlet
 
-from cognito_import.engine import batches, rounds, worker
+from cognito_import.engine import batches, rounds, threads, worker
 from cognito_import.engine.pacing import Pacer
 from cognito_import.engine.user_pool import UserPool
 from cognito_import.report import mail_claim
@@ -186,7 +186,7 @@ class Clock:
         with ExitStack() as stack:
             for module in (batches, mail_claim, rounds, s3_folder, tenacity, worker):
                 stack.enter_context(patch.object(module, "time", time))
-            for module in (batches, rounds, worker_files):
+            for module in (batches, threads, worker_files):
                 stack.enter_context(patch.object(module, "ThreadPoolExecutor", _executor(self)))
             for module in (mail_claim, run_folder, worker):
                 stack.enter_context(patch.object(module, "uuid", ids))

@@ -100,7 +100,6 @@ class User:
     created: datetime
     status: str
     maker: str
-    enabled: bool = True
     groups: set[str] = field(default_factory=set)
     enabled: bool = True
 
@@ -198,6 +197,12 @@ class Cognito(Service):
             return {}
 
         return self._call("AdminAddUserToGroup", UserPoolId, Username, effect)
+
+    def admin_get_user(self, *, UserPoolId: str, Username: str) -> Any:  # noqa: N803
+        def effect() -> Any:
+            return self._shown(self._required(Username, "AdminGetUser"))
+
+        return self._call("AdminGetUser", UserPoolId, Username, effect)
 
     def admin_delete_user(self, *, UserPoolId: str, Username: str) -> Any:  # noqa: N803
         def effect() -> Any:
