@@ -238,15 +238,9 @@ def test_users_who_existed_and_are_finished_are_counted_apart(locale: str, label
 def test_a_dry_run_says_that_nothing_was_changed(locale: str, subject: str, told: list[str], jobtype: str) -> None:
     """In the subject and the body, with what the real run would take, and the request for that."""
     act = {
-        "ja": dict(zip(JOB_TYPES, ("インポート", "一括削除", "一括無効化", "一括有効化"), strict=True)),
-        "en": dict(
-            zip(
-                JOB_TYPES,
-                ("user import", *(f"bulk user {word}" for word in ("deletion", "disabling", "enabling"))),
-                strict=True,
-            )
-        ),
-    }[locale]
+        "ja": ("インポート", "一括削除", "一括無効化", "一括有効化"),
+        "en": ("user import", "bulk user deletion", "bulk user disabling", "bulk user enabling"),
+    }[locale][JOB_TYPES.index(jobtype)]
     expected = mail.Expected(2_040, 2)
     summary = Summary(1_000, 980, 10, 2, 0, 0, (Reason("InvalidAddress", "x", 2),), existed=5, incomplete=3)
     again = '{"source": "s3://b/dry.csv"}'
