@@ -1,6 +1,6 @@
 """Take the pictures of README and docs: real Airflow in a browser, with imports, an approval and a night (`make pictures`).
 
-python -m demo.pictures [FOLDER]
+python -m demo.pictures [LANGUAGE…]    en and ja, which has a folder of its own
 """
 
 from __future__ import annotations
@@ -21,29 +21,37 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 FOLDER = Path(__file__).resolve().parents[1] / "pictures"
+FOLDERS = {"en": FOLDER, "ja": FOLDER / "ja"}
 APPROVAL = "approve"
 
 
 def main() -> int:
     """Take all pictures."""
-    from playwright.sync_api import sync_playwright
-
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         print("A browser is needed: apt-get install chromium")
         return 1
-    with Sandbox(settings={"locale": "en"}) as sandbox, sync_playwright() as playwright:
+    for language in sys.argv[1:] or FOLDERS:
+        _take(chromium, language)
+    return 0
+
+
+def _take(chromium: str, language: str) -> None:
+    """Take all pictures in a language: Airflow's own words, the DAGs' and the mail's."""
+    from playwright.sync_api import sync_playwright
+
+    folder = FOLDERS[language]
+    folder.mkdir(parents=True, exist_ok=True)
+    labels = {"COGNITO_IMPORT_UI_LANGUAGE": language}
+    with Sandbox(settings={"locale": language}, env=labels) as sandbox, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 860})
+        page = browser.new_page(viewport={"width": 1280, "height": 860}, locale=language)
         _log_in(page, sandbox)
         for name, take in _PICTURES.items():
             shown = take(page, sandbox) or page
             shown.screenshot(path=folder / f"{name}.png")
-            print(f"{name}.png", flush=True)
+            print(f"{language}: {name}.png", flush=True)
         browser.close()
-    return 0
 
 
 def _log_in(page: Page, sandbox: Sandbox) -> None:
