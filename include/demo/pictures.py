@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from demo import console_pictures
 from demo.sandbox import DAG, NIGHTLY, Sandbox
 from demo.users import make_users
 from demo.watch import fetch, link_in, rows_of
@@ -51,6 +52,7 @@ def _take(chromium: str, language: str) -> None:
             shown = take(page, sandbox) or page
             shown.screenshot(path=folder / f"{name}.png")
             print(f"{language}: {name}.png", flush=True)
+        console_pictures.take(page, sandbox.airflow.url, folder, language)
         browser.close()
 
 

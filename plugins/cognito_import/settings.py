@@ -73,6 +73,7 @@ class Settings:
     tells `approvers`; with `approve_disabling` so does a run that disables users. With `approve_own` the yes may come from
     whoever asked. `approver_ids` are the only Airflow users who may answer, if there are any. `inbox_quiet_seconds` is for
     how long a file of the inbox must not have changed before it is taken.
+    With `console_addresses` everybody who may read runs sees addresses on the page in Airflow's UI.
     `temporary_password` is left out of the repr.
     """
 
@@ -148,6 +149,7 @@ class Settings:
         Field(description="an array of ids of Airflow's users such as ['hanako'], or [] for any who may answer"),
     ] = ()
     aws_conn_id: Annotated[str, _CONNECTION] = "aws_default"
+    console_addresses: Flag = False
 
     @field_validator("resend_invitation")
     @classmethod

@@ -45,7 +45,7 @@ def whole_sandbox(secrets_file: Path) -> Iterator[Sandbox]:
     env = {
         "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
         "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"variables_file_path": str(secrets_file)}),
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"admin:admin,{APPROVER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"admin:admin,{APPROVER}:admin,user:user,viewer:viewer",
     }
     with Sandbox(state_machine=True, settings={"temporary_password": PASSWORD}, env=env) as sandbox:
         yield sandbox

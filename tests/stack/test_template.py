@@ -157,12 +157,15 @@ NOT_OF_THE_FUNCTION = {
     "state_machine_arn": "the function is a part of it",
     "engine": "the function's is always step_functions",
     **dict.fromkeys(["link_conn_id", "aws_conn_id"], "connections are Airflow's"),
+    "console_addresses": "the page is Airflow's",
     **dict.fromkeys(["inbox", "inbox_rules", "inbox_quiet_seconds"], "the nightly run is Airflow's"),
     **dict.fromkeys(_ASKED, "Airflow asks"),
 }
 NOT_OF_THE_STACK = {
     "temporary_password": "a secret is in no output",
-    **dict.fromkeys(["engine", "aws_conn_id", "inbox_quiet_seconds"], "the operator's choice, not the stack's"),
+    **dict.fromkeys(
+        ["engine", "aws_conn_id", "inbox_quiet_seconds", "console_addresses"], "the operator's choice, not the stack's"
+    ),
     **dict.fromkeys(_ASKED, "as above"),
 }
 
@@ -236,6 +239,7 @@ def test_files_with_addresses_expire(template: dict[str, Any]) -> None:
     days = {rule["Prefix"]: rule["ExpirationInDays"]["Ref"] for rule in rules if "Prefix" in rule}
     assert days == {
         "runs/": "WorkingDays",
+        "console/": "WorkingDays",
         "cognitoimportlog/": "ReportDays",
         "cognitodeletelog/": "ReportDays",
         "cognitodisablelog/": "ReportDays",

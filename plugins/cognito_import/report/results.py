@@ -121,7 +121,7 @@ def summarise(outcomes: Iterable[Outcome]) -> Summary:
     reasons: Counter[tuple[str, str]] = Counter()
     shown: dict[tuple[str, str], str] = {}
     for outcome in outcomes:
-        kind = _kind(outcome)
+        kind = kind_of(outcome)
         counts[kind] += 1
         if kind == "exists" or outcome.status == SUCCEEDED:
             continue
@@ -145,7 +145,8 @@ def summarise(outcomes: Iterable[Outcome]) -> Summary:
     )
 
 
-def _kind(outcome: Outcome) -> str:
+def kind_of(outcome: Outcome) -> str:
+    """Return the count of a :class:`Summary` that an outcome belongs to."""
     if outcome.status == SUCCEEDED:
         return {EXISTED: "existed", UNCHANGED: "existed", WOULD_COMPLETE: "incomplete"}.get(outcome.code, "succeeded")
     if outcome.code in EXISTS_CODES:

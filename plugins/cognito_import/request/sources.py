@@ -35,6 +35,8 @@ MAX_SOURCE_BYTES: Final = 256 * 1024 * 1024
 MAX_COLUMNS: Final = 200
 """A user pool has up to 50 custom attributes; the rest is for a CSV's extra columns."""
 
+ENDINGS: Final = ("csv", "json", "jsonl")
+
 _CHUNK: Final = 1024 * 1024
 _SAVED_AS: Final = {
     b"PK\x03\x04": "an Excel workbook or another ZIP file",
@@ -80,7 +82,7 @@ class Users:
     def __iter__(self) -> Iterator[Given]:
         """Yield the users."""
         for given in self._read():
-            cells = _cells(given)
+            cells = cells_of(given)
             self._columns.update(dict.fromkeys(cells))
             if len(self._columns) > MAX_COLUMNS:
                 message = (
@@ -105,22 +107,30 @@ class Users:
         bucket, key = self._request.source
         name = f"s3://{bucket}/{key}"
         ending = key.lower().rpartition(".")[2]
-        if ending not in {"csv", "json", "jsonl"}:
+        if ending not in ENDINGS:
             message = f"'source' {name} has no ending that names its format; expected .csv, .json or .jsonl."
             raise SourceError(message)
         with tempfile.TemporaryFile() as file:
             self.etag, self.written = _download(self._s3, bucket, key, file)
-            _refuse_binary(file, name)
-            encoding = _encoding(file, name)
-            log.info("Reading %s as %s.", name, "UTF-8" if encoding == "utf-8-sig" else "Shift_JIS (cp932)")
-            with io.TextIOWrapper(file, encoding=encoding, newline="") as text:
-                if ending == "csv":
-                    yield from read_csv(text, f"'source' {name}", delete=delete)
-                else:
-                    yield from (read_json if ending == "json" else read_json_lines)(text, name)
+            yield from read_file(file, ending, name, delete=delete)
 
 
-def _cells(given: Given) -> dict[str, str]:
+def read_file(file: IO[bytes], ending: str, name: str, *, delete: bool = False) -> Iterator[Given]:
+    """Yield the users of a file that is open at its beginning; `ending`, one of ENDINGS, tells its format. Closes it.
+
+    `name` is what errors call the file; `delete` is as for :func:`~.tables.read_csv`. Raises SourceError.
+    """
+    _refuse_binary(file, name)
+    encoding = _encoding(file, name)
+    log.info("Reading %s as %s.", name, "UTF-8" if encoding == "utf-8-sig" else "Shift_JIS (cp932)")
+    with io.TextIOWrapper(file, encoding=encoding, newline="") as text:
+        if ending == "csv":
+            yield from read_csv(text, f"'source' {name}", delete=delete)
+        else:
+            yield from (read_json if ending == "json" else read_json_lines)(text, name)
+
+
+def cells_of(given: Given) -> dict[str, str]:
     """What the report shows of a user beside the outcome: a failed row leads to a person, and can be corrected and fed back."""
     cells = {"row": str(given.number), **given.extra}
     if isinstance(given.user, dict):

@@ -1,0 +1,39 @@
+// What a run is asked for, beside its list.
+import { html } from "./vendor/preact.js";
+import { t } from "./texts.js";
+
+/** The request of these options: what is as the deployment has it is left to the deployment. */
+export function request(options, session, source) {
+  const conf = { source, adminemail: options.adminemail.trim(), jobtype: options.jobtype };
+  if (options.engine !== session.defaults.engine) conf.engine = options.engine;
+  if (options.jobtype === "import") {
+    for (const name of ["existing_users", "invite"]) {
+      if (options[name] !== session.defaults[name]) conf[name] = options[name];
+    }
+  }
+  if (options.dry_run) conf.dry_run = true;
+  return conf;
+}
+
+export function Options({ options, session, onChange }) {
+  const set = (name, read = (input) => input.value) => (event) => onChange({ [name]: read(event.target) });
+  const check = (name, text) => html`<label class="check">
+    <input type="checkbox" checked=${options[name]} onChange=${set(name, (input) => input.checked)} /> ${text}</label>`;
+  const one = (name, values, texts) => html`<select value=${options[name]} onChange=${set(name)}>
+    ${values.map((value) => html`<option value=${value}>${t(`${texts}.${value}`)}</option>`)}</select>`;
+  return html`<section>
+    <h2>${t("options")}</h2>
+    <div class="fields">
+      <label>${t("job")} ${one("jobtype", session.jobtypes, "job")}</label>
+      <label>${t("adminemail")} <input type="email" required autocomplete="email" value=${options.adminemail}
+        onInput=${set("adminemail")} aria-describedby="admin-help" /></label>
+      ${options.jobtype === "import" && html`<label>${t("existing")} ${one("existing_users", ["fail", "complete"], "existing")}</label>`}
+      ${session.engines.length > 1 && html`<label>${t("engine")} ${one("engine", session.engines, "engine")}</label>`}
+    </div>
+    <p class="soft" id="admin-help">${t("adminemail.text")}</p>
+    ${options.jobtype === "import" && check("invite", t("invite"))}
+    ${session.options.includes("dry_run") && check("dry_run", t("dry_run"))}
+    ${options.jobtype === "import" && session.groups.length > 0 && html`<p class="soft">${t("groups", { groups: session.groups.join(", ") })}</p>`}
+    ${options.jobtype === "delete" && html`<p class="note warn">${t(session.approve_deletions ? "delete.ask" : "delete.now")}</p>`}
+  </section>`;
+}

@@ -1,0 +1,218 @@
+"""What the page shows of runs, read from their folders: counts, outcomes and reports, never an address unasked.
+
+Whatever is read is kept for a moment and shared, so that S3 is asked as often for twenty viewers as for one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from cognito_import.addresses import hidden
+from cognito_import.engine import breaker
+from cognito_import.outcomes import FAILED, Outcome
+from cognito_import.report.delivery import Delivery, Reported
+from cognito_import.report.reasons import Reasons, lines
+from cognito_import.report.results import kind_of, summarise
+from cognito_import.report.rows import all_outcomes
+from cognito_import.run import approval, pace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cognito_import.report.results import Summary
+    from cognito_import.run.folder import RunFolder
+
+WAITING: Final = "waiting"
+"""The kind of a user whose turn has not come yet, in a run that has not ended."""
+FRESH_SECONDS: Final = 2.0
+SETTLED_SECONDS: Final = 600.0
+MAX_PAGE: Final = 200
+
+_COST: Final = 4
+"""How many times as long as it took to make it a value is kept at least."""
+_ENTRIES: Final = 200
+_LARGE_ENTRIES: Final = 3
+"""How many runs' outcomes are kept: of 300,000 users they take some 150 MB."""
+
+
+class Shared:
+    """Values that several viewers ask for, each made once and kept for a while."""
+
+    def __init__(self, entries: int) -> None:
+        """Keep so many at most, those that were asked for last."""
+        self._entries = entries
+        self._values: OrderedDict[object, tuple[float, Any]] = OrderedDict()
+        self._making: dict[object, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: object, seconds: float, make: Callable[[], Any]) -> Any:
+        """Return the value of `key`, made anew if it is older than `seconds`; others who ask meanwhile wait for it.
+
+        A value that took long is kept longer, so that no run, however large, takes more than a fifth of a processor.
+        """
+        with self._lock:
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            with self._lock:
+                until, value = self._values.get(key, (float("-inf"), None))
+            began = time.monotonic()
+            if began > until:
+                value = make()
+                made = time.monotonic()
+                with self._lock:
+                    self._values[key] = made + max(seconds, _COST * (made - began)), value
+                    self._values.move_to_end(key)
+                    while len(self._values) > self._entries:
+                        self._making.pop(self._values.popitem(last=False)[0], None)
+        return value
+
+
+_small = Shared(_ENTRIES)
+_large = Shared(_LARGE_ENTRIES)
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """One run as the page shows it.
+
+    `state` is Airflow's, `ended` when it ended, or empty, and `settled` says that nothing is expected to change any more: the
+    report of a run that somebody stopped goes out after its end.
+    """
+
+    folder: RunFolder
+    state: str
+    ended: str = ""
+    settled: bool = False
+
+    @property
+    def _key(self) -> tuple[str, str, str, str]:
+        return self.folder.bucket, self.folder.run, self.state, self.ended
+
+    @property
+    def _seconds(self) -> float:
+        return SETTLED_SECONDS if self.settled else FRESH_SECONDS
+
+    def summary(self) -> dict[str, Any]:
+        """Return what the run is and its counts, without an address."""
+        found: dict[str, Any] = _small.get(self._key, self._seconds, self._summary)
+        return found
+
+    def _summary(self) -> dict[str, Any]:
+        manifest = self.folder.manifest()
+        if manifest is None:
+            return {"name": self.folder.run, "read": False}
+        what = ("jobtype", "engine", "users", "asked_by", "began", "existing_users", "invite", "approve", "dry_run")
+        told = {"name": self.folder.run, "read": True, **{name: getattr(manifest, name) for name in what}}
+        delivery = self._delivery() if self.ended else None
+        if delivery is not None:
+            counts = {**delivery.counts, WAITING: 0}
+            return {**told, "counts": counts, "report": _report(delivery)}
+        counted = self._counted()
+        counts = {**counted.as_dict(), "total": manifest.users, WAITING: manifest.users - counted.total}
+        return {**told, "counts": counts, "report": None}
+
+    def _counted(self) -> Summary:
+        """Count what is stored; of a run that has ended also those who were left."""
+
+        def count() -> Summary:
+            return summarise(self.all_outcomes() if self.ended else self.folder.progress().outcomes.values())
+
+        found: Summary = _small.get((*self._key, "counted"), self._seconds, count)
+        return found
+
+    def details(self, locale: str, *, addresses: bool) -> dict[str, Any]:
+        """Return the summary, the failures by reason, the pace, the answer to a deletion and why the run was rejected."""
+        found: dict[str, Any] = _small.get(
+            (*self._key, "details", locale), self._seconds, lambda: self._details(locale)
+        )
+        rejection = found["rejection"]
+        return {**found, "rejection": rejection if addresses else [hidden(line) for line in rejection]}
+
+    def _details(self, locale: str) -> dict[str, Any]:
+        summary = self.summary()
+        found: dict[str, Any] = {**summary, "rejection": [], "failures": [], "pace": None, "approval": None}
+        if rejection := self.folder.read_rejection():
+            found["rejection"] = lines(rejection.reason, locale)
+        if not summary["read"]:
+            return found
+        if (limit := pace.read(self.folder)) is not None:
+            found["pace"] = {"limit": limit.limit, "quota": limit.quotas[limit.scarcest]}
+        if (asked := approval.read(self.folder)) is not None:
+            found["approval"] = {"answer": asked.answer, "by": asked.by, "at": asked.at}
+        if question := breaker.unanswered(self.folder):
+            found["rejection"] = [*found["rejection"], *lines(question.reason, locale)]
+        reasons = Reasons(locale, self.folder.run)
+        found["failures"] = [
+            {"code": one.code, "message": hidden(reasons.message(one.code, one.message)), "users": one.users}
+            for one in self._counted().reasons
+        ]
+        return found
+
+    def outcomes(self, locale: str, query: str, kinds: Sequence[str], offset: int, limit: int) -> dict[str, Any]:
+        """Return a page of outcomes, in the request's order, those of `kinds` (all, if empty) in which `query` stands."""
+        wanted, sought = frozenset(kinds), query.strip().lower()
+        found = [
+            (kind, outcome)
+            for kind, outcome in self._outcomes()
+            if (not wanted or kind in wanted)
+            and (
+                not sought
+                or any(sought in text.lower() for text in (outcome.useremail, outcome.code, outcome.username))
+            )
+        ]
+        reasons = Reasons(locale, self.folder.run)
+        page = found[offset : offset + min(limit, MAX_PAGE)]
+        return {
+            "total": len(found),
+            "rows": [
+                {
+                    "row": outcome.row,
+                    "useremail": outcome.useremail,
+                    "kind": kind,
+                    "code": outcome.code,
+                    "message": "" if kind in (WAITING, "succeeded") else reasons.told(outcome).message,
+                    "username": outcome.username,
+                }
+                for kind, outcome in page
+            ],
+        }
+
+    def all_outcomes(self) -> list[Outcome]:
+        """Return every user's outcome."""
+        return [outcome for _, outcome in self._outcomes()]
+
+    def _outcomes(self) -> list[tuple[str, Outcome]]:
+        found: list[tuple[str, Outcome]] = _large.get(self._key, self._seconds, self._read_outcomes)
+        return found
+
+    def _read_outcomes(self) -> list[tuple[str, Outcome]]:
+        manifest = self.folder.manifest()
+        if manifest is None:
+            return []
+        denial = approval.denied(self.folder) if self.ended else None
+        rejection = self.folder.read_rejection()
+        blocked = denial.reason("UTC") if denial else rejection.reason if rejection else None
+        progress = self.folder.progress()
+        return [
+            (kind_of(outcome), outcome)
+            if self.ended or outcome.row in progress.outcomes
+            else (WAITING, Outcome(outcome.row, outcome.useremail, FAILED, "", ""))
+            for outcome in all_outcomes(self.folder, manifest, blocked, progress)
+        ]
+
+    def report_key(self) -> str | None:
+        """Return the key of the report's CSV, or None while there is none."""
+        delivery = self._delivery()
+        return delivery.csv_key if delivery else None
+
+    def _delivery(self) -> Delivery | None:
+        reported = self.folder.read_report(Reported)
+        return reported.delivery if reported else None
+
+
+def _report(delivery: Delivery) -> dict[str, Any]:
+    return {"mailed": delivery.mailed, "expires_at": delivery.link_expires_at, "unfinished": delivery.unfinished}

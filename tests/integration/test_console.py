@@ -1,0 +1,167 @@
+"""The page in a browser, on real Airflow: what a person with a spreadsheet does, and what comes of it."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from openpyxl import Workbook
+
+from sandbox.waiting import until
+
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no browser: apt-get install chromium")
+HOSTILE = "<img/src=x/onerror=document.title='hacked'>"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[playwright.Browser]:
+    """One browser for all tests."""
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def sign_in(browser, sandbox) -> Iterator[Callable[..., playwright.FrameLocator]]:
+    """Open the page in Airflow's UI as somebody; nothing it does may be an error in the browser."""
+    passwords = json.loads((sandbox.airflow.home / "passwords.json").read_text())
+    faults, contexts = [], []
+
+    def sign_in(user: str) -> playwright.FrameLocator:
+        context = browser.new_context(locale="en-GB", accept_downloads=True)
+        contexts.append(context)
+        context.set_default_timeout(180_000)
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(f"{sandbox.airflow.url}/auth/login")
+        page.fill("input[name=username]", user)
+        page.fill("input[name=password]", passwords[user])
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/")
+        page.goto(f"{sandbox.airflow.url}/plugin/cognito-import")
+        return page.frame_locator("iframe")
+
+    yield sign_in
+    for context in contexts:
+        for page in context.pages:  # what a failed test saw
+            print(page.url, page.frames[-1].locator("body").inner_text())
+        context.close()
+    assert not faults
+
+
+def latest(sandbox) -> str:
+    """The id of the run that was started last."""
+    return sandbox.airflow.rest.request("GET", "dags/cognito_import/dagRuns", params={"order_by": "-id", "limit": 1})[
+        "dag_runs"
+    ][0]["dag_run_id"]
+
+
+def test_list_is_checked_corrected_run_watched_and_downloaded(sign_in, sandbox, resources, admin, addresses, tmp_path):
+    """A workbook with two bad rows: one is corrected, one left out; the CSV is the one in S3, and no conf has an address."""
+    users = addresses(30)
+    book = Workbook()
+    book.active.append(["メールアドレス", "given_name"])
+    for number, user in enumerate(users):
+        book.active.append([user if number != 3 else user.replace("@", " @"), f"{HOSTILE}{number}"])
+    book.active.append([users[0], "twice"])
+    file = io.BytesIO()
+    book.save(file)
+    frame = sign_in("admin")
+    upload = {"name": "users.xlsx", "mimeType": "application/zip", "buffer": file.getvalue()}
+    frame.locator("input[type=file]").set_input_files(upload)
+    frame.get_by_text("Users: 31. Without problems: 29. With problems: 2.").wait_for()
+    frame.get_by_label("Row 5, useremail").fill(users[3])
+    frame.get_by_role("row", name="Duplicate of row 2.").get_by_role("button", name="Leave out").click()
+    frame.get_by_role("button", name="Check the corrections").click()
+    frame.get_by_text("30 users, no problems.").wait_for()
+    frame.get_by_label("Administrator").fill(admin)
+    frame.get_by_role("button", name="Import 30 users").click()
+    frame.get_by_role("heading", name="Import: 30 users").wait_for()
+    frame.get_by_text("Success").first.wait_for()
+    with frame.owner.page.expect_download() as download:
+        frame.get_by_role("link", name="Download CSV").click()
+    saved = Path(download.value.path()).read_bytes()
+    key = next(
+        item["Key"]
+        for item in resources.s3.list_objects_v2(Bucket=resources.bucket, Prefix="cognitoimportlog/")["Contents"]
+        if item["Key"].endswith(download.value.suggested_filename)
+    )
+    assert saved == resources.s3.get_object(Bucket=resources.bucket, Key=key)["Body"].read()
+    assert set(users) <= set(resources.users())
+    frame.get_by_label("Search").fill(users[7])
+    frame.get_by_role("cell", name=users[7]).wait_for()
+    assert frame.owner.page.title() != "hacked"
+    conf = sandbox.airflow.rest.run("cognito_import", latest(sandbox))["conf"]
+    assert not [user for user in users if user in json.dumps(conf)]
+
+
+def test_deletion_waits_for_somebody_else_who_answers_on_the_page(sign_in, sandbox, resources, aws, admin, addresses):
+    """Whoever asks is told so; the other one approves; a viewer sees that it waits, and neither button nor address."""
+    users = addresses(3)
+    for user in users:
+        resources.add_user(user)
+    frame = sign_in("admin")
+    frame.get_by_label("Paste addresses").fill("\n".join(users))
+    frame.get_by_role("button", name="Check", exact=True).click()
+    frame.get_by_label("Job").select_option("delete")
+    frame.get_by_label("Administrator").fill(admin)
+    frame.get_by_role("button", name="Delete 3 users").click()
+    frame.get_by_text("You asked for this yourself").wait_for()
+    viewer = sign_in("viewer")
+    viewer.get_by_role("link", name="Runs", exact=True).click()
+    viewer.get_by_text("You may not answer.").wait_for()
+    assert viewer.get_by_role("button", name="Approve").count() == 0
+    assert users[0] not in viewer.locator("body").inner_text()
+    other = sign_in("approver")
+    other.get_by_role("link", name="Runs", exact=True).click()
+    other.get_by_role("button", name="Approve").click()
+    other.get_by_role("dialog").get_by_role("button", name="Approve").click()
+    frame.get_by_text("Approved by approver").wait_for()
+    frame.get_by_text("Success").first.wait_for()
+    assert not set(users) & set(resources.users())
+
+
+def test_run_is_stopped_in_the_middle_and_the_rest_run_again(sign_in, sandbox, resources, aws, admin, addresses):
+    """The report of a stopped run tells the users who are left, and one button has another run process them."""
+    users = addresses(200)
+    frame = sign_in("user")
+    frame.get_by_label("Paste addresses").fill("\n".join(users))
+    frame.get_by_role("button", name="Check", exact=True).click()
+    frame.get_by_label("Administrator").fill(admin)
+    frame.get_by_role("button", name="Import 200 users").click()
+    frame.get_by_role("heading", name="Import: 200 users").wait_for()
+    until(
+        "a few users", lambda: len(set(users) & set(resources.users())), lambda seen: seen >= 5, seconds=120, every=0.2
+    )
+    frame.get_by_role("button", name="Stop").click()
+    frame.get_by_role("dialog").get_by_role("button", name="Stop").click()
+    frame.get_by_role("button", name="Run the failed ones again").wait_for()
+    first = latest(sandbox)
+    assert len(set(users) & set(resources.users())) < 200
+    frame.get_by_role("button", name="Run the failed ones again").click()
+    frame.get_by_role("dialog").get_by_role("button", name="Run the failed ones again").click()
+    until("the next run", lambda: latest(sandbox), lambda run: run != first, seconds=60, every=0.5)
+    sandbox.airflow.rest.wait("cognito_import", latest(sandbox))
+    assert set(users) <= set(resources.users())
+
+
+def test_page_says_what_to_do_when_the_session_ends_and_when_airflow_is_away(sign_in):
+    """Both are told in words, and the page goes on by itself when Airflow is there again."""
+    frame = sign_in("viewer")
+    frame.get_by_text("You may not start runs.").wait_for()
+    frame.get_by_role("link", name="Runs", exact=True).click()
+    frame.get_by_role("heading", name="Runs").wait_for()
+    context = frame.owner.page.context
+    context.set_offline(True)
+    frame.get_by_text("Airflow cannot be reached.").wait_for()
+    context.set_offline(False)
+    frame.get_by_text("Airflow cannot be reached.").wait_for(state="detached")
+    context.clear_cookies()
+    frame.get_by_text("Your session has ended.").wait_for()
