@@ -15,7 +15,9 @@ THEMES = {"en": "light", "ja": "dark"}
 
 def take(page: Page, url: str, folder: Path, language: str) -> None:
     """Upload a list with problems and import it, by a page that is signed in, and take a picture of both."""
-    page.evaluate(f"localStorage.setItem('theme', '{THEMES[language]}'); localStorage.setItem('i18nextLng', '{language}')")
+    page.evaluate(
+        f"localStorage.setItem('theme', '{THEMES[language]}'); localStorage.setItem('i18nextLng', '{language}')"
+    )
     page.goto(f"{url}/plugin/cognito-import")
     frame = page.frame_locator("iframe")
     frame.locator("#pasted").fill(_cells(secrets.token_hex(2)))
