@@ -57,12 +57,12 @@ def ended(event: JSON) -> None:
     name = run_name(described["name"], described["stateMachineArn"].rpartition(":")[2])
     folder = environment.folder(own["run"] if isinstance(own.get("run"), str) else name)
     error, cause = described.get("error") or event["status"], _message(described.get("cause") or "")
-    refused = error in ("PreflightError", "RequestError", "SourceError")
-    if folder.manifest() is not None and (not refused or (error == "PreflightError" and "run" in own)):
+    rejected = error in ("PreflightError", "RequestError", "SourceError")
+    if folder.manifest() is not None and (not rejected or (error == "PreflightError" and "run" in own)):
         _deliver(folder, "failed", f"{error}: {cause}")
     elif "run" not in own:  # it ended before its users were read, or because of what was asked
         if folder.read_rejection() is None:
-            folder.write_rejection(cause if refused else f"{error}: {cause}")
+            folder.write_rejection(cause if rejected else f"{error}: {cause}")
         source, now = own.get("source") or "", datetime.now(UTC)
         to = own.get("adminemail")
         mail_rejection(

@@ -32,7 +32,7 @@ _RESULTS: Final = (
 )
 
 THROTTLES: Final = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException"})
-"""A call that met one of these was refused at the door: it surely did nothing."""
+"""A call that met one of these was not executed."""
 
 _FAULTS: Final = (
     "InternalErrorException",

@@ -74,7 +74,7 @@ class Reach:
         self.existed = False
 
     def note(self, state: RetryCallState) -> None:
-        """Remember an attempt that was not surely refused."""
+        """Remember an attempt that may have been executed."""
         error = state.outcome.exception() if state.outcome else None
         self.uncertain = self.uncertain or (isinstance(error, RepeatableError) and not error.not_executed)
 

@@ -11,7 +11,7 @@ What counts is `Manifest.asked_at`: of a file of the inbox when it arrived there
 another request when it was read. A deletion leaves alone
 
 * whom an import names that was asked for later, or in the same second (`ImportedSince`): in doubt nobody is deleted. An
-  import that was refused counts once it is cleared and goes on;
+  import that was rejected counts once it is cleared and goes on;
 * whom a run enables that was asked for later (`EnabledSince`), likewise;
 * who was created after the deletion was asked for (`CreatedSince`), unless by an import that was asked for before it.
   Services give moments in whole seconds. Who was created within the very second of the request counts as there before:

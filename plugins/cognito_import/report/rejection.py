@@ -30,7 +30,7 @@ def mail_rejection(  # noqa: PLR0913 - all that the mail depends on
     way: Literal["inbox", "airflow", "execution"] = "inbox",
     page: str = "",
 ) -> None:
-    """Mail the administrator `to`, once, why the run that was to read `source` was refused; nothing for other runs.
+    """Mail the administrator `to`, once, why the run that was to read `source` was rejected; nothing for other runs.
 
     `to` is what the request names; nobody is mailed if no report may go there. `way` is how the request came, which
     decides how to hand it in again, and `page` the run's address in Airflow, if that is known. Raises ReportError and

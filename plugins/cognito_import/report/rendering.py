@@ -1,6 +1,6 @@
 """How a mail is laid out: its texts from the templates of a locale, and what comes from outside made harmless.
 
-Every text of a locale stands in `templates/{locale}.jinja`, those of notes, refused requests and runs that wait in
+Every text of a locale stands in `templates/{locale}.jinja`, those of notes, rejected requests and runs that wait in
 `notes.{locale}.jinja`, `rejection.{locale}.jinja` and `question.{locale}.jinja`, those of reasons in
 `reasons.{locale}.json`, and nowhere else; `mail.*` and `notice.*` lay the texts out, and `page.html` frames
 both. Whatever comes from outside (a service's message, a run's name) is made one line in both parts, and escaped in the

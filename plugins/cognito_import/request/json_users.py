@@ -110,10 +110,10 @@ def _elements(text: TextIO, name: str) -> Iterator[tuple[int, str]]:
             begin = at
         else:
             depth += (character in {"[", "{"}) - (character in {"]", "}"})
-    _refuse_more(buffer[at:] + text.read(_CHUNK), "}" if start[1] else "", name)
+    _reject_more(buffer[at:] + text.read(_CHUNK), "}" if start[1] else "", name)
 
 
-def _refuse_more(rest: str, expected: str, name: str) -> None:
+def _reject_more(rest: str, expected: str, name: str) -> None:
     if rest.strip() != expected:
         message = (
             f"'source' {name} goes on after its array of users; expected an array, or an object with 'data' alone."

@@ -120,7 +120,7 @@ def read_file(file: IO[bytes], ending: str, name: str, *, delete: bool = False) 
 
     `name` is what errors call the file; `delete` is as for :func:`~.tables.read_csv`. Raises SourceError.
     """
-    _refuse_binary(file, name)
+    _reject_binary(file, name)
     encoding = _encoding(file, name)
     log.info("Reading %s as %s.", name, "UTF-8" if encoding == "utf-8-sig" else "Shift_JIS (cp932)")
     with io.TextIOWrapper(file, encoding=encoding, newline="") as text:
@@ -177,7 +177,7 @@ def _unread(name: str, reason: str, error: Exception) -> CognitoImportError:
     return kind(f"'source' {name} cannot be read: {reason}")
 
 
-def _refuse_binary(file: IO[bytes], name: str) -> None:
+def _reject_binary(file: IO[bytes], name: str) -> None:
     head = file.read(64 * 1024)
     file.seek(0)
     if not head.strip():

@@ -93,7 +93,7 @@ def attributes_of(value: object) -> dict[str, str]:
     return dict(value)
 
 
-def refuse_huge(user: dict[str, Any]) -> None:
+def reject_huge(user: dict[str, Any]) -> None:
     """Raise RowProblemError for a field that is larger than anything that a user needs."""
     for name, value in user.items():
         texts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else (value,)

@@ -1,6 +1,6 @@
 """The users of a request, checked one by one: what is wrong with one user becomes that row's outcome.
 
-Only a list in which nobody is left to import is refused whole.
+A list is rejected as a whole only if nobody is left to import.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from cognito_import.request.user_fields import (
     check_address,
     check_text,
     flag_of,
-    refuse_huge,
+    reject_huge,
 )
 from cognito_import.values import describe_type, did_you_mean
 
@@ -110,9 +110,9 @@ class _Checks:
         if not isinstance(user, dict):
             message = f"The user is {describe_type(user)}; expected an address or an object such as {_EXAMPLE}."
             raise RowProblemError("UnreadableUser", message)
-        refuse_huge(user)
+        reject_huge(user)
         check_address(user.get("useremail"), address)
-        self._refuse_duplicate(given.number, address)
+        self._reject_duplicate(given.number, address)
         for key in user:
             if key not in USER_FIELDS:
                 hint = "; put attributes under 'attributes'" if is_attribute(key) else did_you_mean(key, USER_FIELDS)
@@ -130,7 +130,7 @@ class _Checks:
             flag_of("enabled", user.get("enabled")),
         )
 
-    def _refuse_duplicate(self, number: int, address: str) -> None:
+    def _reject_duplicate(self, number: int, address: str) -> None:
         if address in self.first_rows:
             raise RowProblemError("DuplicateAddress", f"Duplicate of row {self.first_rows[address]:,}.")
         lowered = address.lower()  # not casefold, which makes more the same than upper and lower case
