@@ -23,6 +23,9 @@ To import a list again until it is true, add `"existing_users": "complete"`: use
 get the attributes that their rows name. With `"dry_run": true` nothing is changed and nobody is asked: each user is looked up, and
 the report says what would become of it, and how long the real run takes. Its CSV is a list for the real run.
 
+With `"invite": true` new users are mailed an invitation, and with `"resend_invitation": true` beside it also users who exist and have not
+signed in yet. Cognito's own sender mails 50 a day: users beyond them are `Postponed`, and nothing is done for them.
+
 For a handful of users, or a test, paste addresses or cells of a spreadsheet into the form's field *Users*, or write them into the
 conf: as `lines`, a text with an address in each line, or as `data`. Airflow shows the whole conf in its list of runs and its
 audit log, to everybody who may see those; of a `source` it shows only the file's name.

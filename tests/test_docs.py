@@ -12,7 +12,7 @@ import yaml
 from cognito_import import outcomes, settings
 from cognito_import.engine import precedence
 from cognito_import.engine.error_policy import POLICIES, ErrorPolicy
-from cognito_import.request import users
+from cognito_import.request import user_fields, users
 from cognito_import.request.model import KEYS, ImportRequest
 from cognito_import.settings import Settings
 from stack.parameters import TEMPLATE
@@ -95,8 +95,13 @@ def test_every_file_of_the_developers_page_exists():
 @pytest.mark.parametrize("page", ADMINISTRATORS, ids=["en", "ja"])
 def test_every_code_of_an_outcome_is_described(page):
     """Whoever looks up the `code` of a row finds it."""
-    own = set(re.findall(r'_RowProblemError\(\s*"(\w+)"|\bcode = "(\w+)"', text_of(Path(users.__file__))))
-    codes = {code for pair in own for code in pair if code} | {outcomes.NOT_ATTEMPTED, outcomes.INTERRUPTED}
+    checks = text_of(Path(user_fields.__file__))
+    own = set(re.findall(r'RowProblemError\(\s*"(\w+)"|\bcode = "(\w+)"', text_of(Path(users.__file__)) + checks))
+    codes = {code for pair in own for code in pair if code} | {
+        outcomes.NOT_ATTEMPTED,
+        outcomes.INTERRUPTED,
+        outcomes.POSTPONED,
+    }
     codes |= {precedence.IMPORTED_SINCE, precedence.CREATED_SINCE}
     codes |= {code for code, policy in POLICIES.items() if policy in {ErrorPolicy.RESULT, ErrorPolicy.RECHECK}}
     assert {code for code in codes if f"`{code}`" not in text_of(page)} == set()

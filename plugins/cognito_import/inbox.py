@@ -17,6 +17,7 @@ import logging
 import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -41,6 +42,7 @@ _UNFINISHED: Final = re.compile(
     r"(?:^|/)(?:\.|~\$)[^/]*$|\.(?:part|partial|filepart|tmp|temp|crdownload|upload)$", re.IGNORECASE
 )
 """Names that tools give to a file while they write it, and hidden files."""
+_REST: Final = re.compile(r"_rest_\d{8}T\d{6}Z_[0-9a-f]{8}$")
 _RUN: Final = "inbox-"
 _GONE: Final = frozenset({"NoSuchKey", "404", "PreconditionFailed", "412"})
 
@@ -149,6 +151,16 @@ class Inbox:
         if moved:
             self._delete(file.key, version)
         return target
+
+    def leave_rest(self, file: InboxFile, content: bytes) -> None:
+        """Put the rows that the next night takes up beside the file, under its rule. Doing it again changes nothing."""
+        if self.place(file) != file.key:
+            return  # it was left before the file was archived
+        stem = _REST.sub("", file.key.rpartition(".")[0] if "." in file.key.rpartition("/")[2] else file.key)
+        key = f"{stem}_rest_{file.version_id}.csv"
+        put = partial(self._s3.put_object, IfNoneMatch="*", ContentType="text/csv; charset=utf-8")
+        self._call("written", key, "s3:PutObject", put, Bucket=self.bucket, Key=key, Body=content)
+        log.info("%s holds the rows that the next night takes up.", self._name(key))
 
     def place(self, file: InboxFile) -> str | None:
         """Return the key where this version of the file lies now, or None if it was replaced or removed before it was filed."""

@@ -17,6 +17,7 @@ from cognito_import.engine.pace import planned_slots
 from cognito_import.engine.plan import plan
 from cognito_import.engine.user_pool import JOBS
 from cognito_import.errors import RequestError, RunFolderError
+from cognito_import.invitations import todays_share
 from cognito_import.pool_fit import pool_is_case_sensitive
 from cognito_import.request.model import ImportRequest
 from cognito_import.request.sources import Users
@@ -62,7 +63,7 @@ def ingest_request(  # noqa: PLR0913 - what a run is made of
     before = folder.reading()
     if before is not None and _same(before.stored, digest, folder).begun:
         return folder.required_manifest()
-    settings = replace(settings, invite=request.invite)
+    settings = replace(settings, invite=request.invite, resend_invitation=request.resend_invitation)
     # No state ever holds the users of a dry run.
     in_states = request.engine == "step_functions" and not request.dry_run
     weigh = partial(weight, settings=settings, jobtype=request.jobtype) if in_states else None
@@ -76,6 +77,8 @@ def ingest_request(  # noqa: PLR0913 - what a run is made of
             allowed_groups=allowed,
             case_sensitive=lambda: cognito is not None and pool_is_case_sensitive(cognito, settings.user_pool_id),
         )
+        if request.jobtype == "import" and not request.dry_run:
+            checked = todays_share(checked, folder, settings, cognito, from_inbox=from_inbox)
         rows = folder.write_rows(checked, weigh)
         cells.seek(0)
         rows.content.update(hashlib.file_digest(cells, "sha256").digest())

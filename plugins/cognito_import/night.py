@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from cognito_import.errors import IncompleteRunError
 from cognito_import.inbox import ARCHIVES
+from cognito_import.report.delivery import Reported, failure_reason
+from cognito_import.report.rest import rest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cognito_import.inbox import Inbox, InboxFile
+    from cognito_import.run.folder import RunFolder
 
 MAX_WAIT_SECONDS: Final = 600.0
 """Seconds for which the nightly run waits for files that have only just changed."""
@@ -33,6 +36,22 @@ def wait_until_unchanged(inbox: Inbox, *, sleep: Callable[[float], None] = time.
         log.warning("%d files still change; they are left for the next night.", waiting.changing)
     log.info("%d files wait in s3://%s/%s.", len(waiting.ready), inbox.bucket, inbox.prefix)
     return waiting.ready
+
+
+def archive(inbox: Inbox, folder: RunFolder, file: InboxFile, state: str) -> str | None:
+    """Move the file of a run that has ended in `state`, and return its new key.
+
+    Whom Cognito's daily mail limit kept from being invited, the next night takes up: they are left in the inbox, in a file
+    of their own.
+    """
+    manifest = folder.manifest()
+    rest = rest_of(folder, manifest) if manifest is not None and folder.read_report(Reported) else None
+    if rest:
+        inbox.leave_rest(file, rest.content)
+    reason = None if rest and rest.is_all else failure_reason(folder, state)
+    if reason is not None:
+        reason = f"{reason}\n\nRun: {file.run_id}"
+    return inbox.archive(file, etag=manifest.source_etag if manifest else None, reason=reason)
 
 
 def raise_if_incomplete(inbox: Inbox, listed: list[InboxFile]) -> None:

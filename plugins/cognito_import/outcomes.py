@@ -16,6 +16,9 @@ FAILED: Final = "failed"
 NOT_ATTEMPTED: Final = "NotAttempted"
 """The code of a user for whom no call was made, because the calls were stopped or their engine died."""
 
+POSTPONED: Final = "Postponed"
+"""The code of a user whose invitation Cognito's own sender would not mail today, so that no call is made for it."""
+
 INTERRUPTED: Final = "Interrupted"
 """The code of a user whom a call may have reached, and whom nobody finished: the run does so when it goes on."""
 

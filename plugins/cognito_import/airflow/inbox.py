@@ -94,8 +94,8 @@ def list_files() -> list[dict[str, str]]:
 
 def archive_if_ended(file: dict[str, str]) -> PokeReturnValue:
     """Move the file if its run has ended; the value is its new key."""
+    from cognito_import import night
     from cognito_import.inbox import Inbox, InboxFile
-    from cognito_import.report.delivery import failure_reason
     from cognito_import.run.folder import RunFolder
     from cognito_import.run.manifest import run_name
 
@@ -106,11 +106,7 @@ def archive_if_ended(file: dict[str, str]) -> PokeReturnValue:
     settings = load_settings()
     s3 = Aws(settings).s3
     folder = RunFolder(s3, settings.report_bucket, run_name(found.run_id))
-    reason = failure_reason(folder, state)
-    if reason is not None:
-        reason = f"{reason}\n\nRun: {found.run_id}"
-    manifest = folder.manifest()
-    key = Inbox(s3, settings).archive(found, etag=manifest.source_etag if manifest else None, reason=reason)
+    key = night.archive(Inbox(s3, settings), folder, found, state)
     return PokeReturnValue(is_done=True, xcom_value=key)
 
 

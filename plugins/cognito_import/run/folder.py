@@ -22,6 +22,7 @@
     runs/{run}/rejection.json                 why no user of the run was touched, and which mail said so
     runs/lock                                 the execution of the state machine that may call (see `execution_lock`)
     runs/calling/{run}/{batch}-{token}        the users that a worker may be calling for (see `claims`)
+    runs/invited/{moment}_{run}_{count}       how many invitations a run takes of a day's (see `invitations`)
     runs/imported/{moment}_{run}              which runs import or enable users, and when they were read (see `precedence`)
     runs/pace                                 the rate that a throttle has left to the slots of all runs (see `shared_rate`)
 
@@ -53,7 +54,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 _ROOT: Final = "runs/"
-LOCK, CALLING, IMPORTED, PACE = (f"{_ROOT}{name}" for name in ("lock", "calling/", "imported/", "pace"))
+LOCK, CALLING, IMPORTED, INVITED, PACE = (
+    f"{_ROOT}{name}" for name in ("lock", "calling/", "imported/", "invited/", "pace")
+)
 """No run's name is one of these: each has a hyphen in it."""
 _ADMIN: Final = "adminemail"
 
