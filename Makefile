@@ -18,7 +18,7 @@ STACK = $(if $(SUFFIX),--suffix $(SUFFIX))
 # Without bytecode every process of Airflow starts in twice the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup second-opinion demo up down test test-all test-unit test-cluster test-versions chaos check format bench bench-cluster bench-faults bench-state-machine pictures package deploy variable remove lock clean
+.PHONY: help setup browser second-opinion demo up down test test-all test-unit test-cluster test-versions chaos check format bench bench-cluster bench-faults bench-state-machine pictures package deploy variable remove lock clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 — /p' $(MAKEFILE_LIST)
@@ -66,10 +66,10 @@ down: setup  ## Stop what `make up` started
 PYTEST := $(VENV)/bin/python -m pytest
 SIDE_BY_SIDE := --numprocesses 3 --dist loadscope --no-loadscope-reorder --durations 25
 
-test: setup second-opinion  ## Run the tests, real Airflow included (a quarter of an hour)
+test: setup second-opinion browser  ## Run the tests, real Airflow included (a quarter of an hour)
 	$(PYTEST) -m "not slow and not versions" $(SIDE_BY_SIDE)
 
-test-all: setup second-opinion  ## Run those that are slow by nature, too: outages, nights that are cut, several machines, other Airflows
+test-all: setup second-opinion browser  ## Run those that are slow by nature, too: outages, nights that are cut, several machines, other Airflows
 	$(PYTEST) $(SIDE_BY_SIDE)
 	@$(MAKE) --no-print-directory test-versions
 
@@ -135,9 +135,13 @@ bench-faults: setup  ## Break one thing at a time amid an import and table what 
 bench-state-machine: setup  ## Measure 5,000 users by one execution of the state machine on local AWS (five minutes)
 	@$(RUN) -m bench.state_machine
 
-pictures: setup  ## Take the pictures of README and docs anew (installs Debian's chromium if there is no browser)
-	@command -v chromium >/dev/null || { echo "Installing chromium"; apt-get update -qq && apt-get install -qq chromium; }
-	$(UV) pip install --quiet --python $(VENV)/bin/python playwright==1.65.2
+# What shows the page of the UI; only its tests and the pictures need it.
+browser:
+	@command -v chromium google-chrome >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
+		{ echo "Installing chromium"; apt-get update -qq && apt-get install -qq chromium fonts-ipafont-gothic; }
+	@command -v chromium google-chrome >/dev/null || echo "There is no chromium: the page's tests in a browser are LEFT OUT."
+
+pictures: setup browser  ## Take the pictures of README and docs anew
 	@$(RUN) -m demo.pictures
 
 package: setup  ## Build the Lambda function's zip and the state machine's definition

@@ -45,9 +45,9 @@ def session(user: User, starter: Starter) -> dict[str, Any]:
         "jobtypes": JOB_TYPES,
         "engines": engines,
         "options": [key for key in KEYS if key not in ("data", "lines", "source")],
-        "defaults": {name: getattr(settings, name) for name in ("engine", "existing_users", "invite", "create_groups")},
+        "defaults": {name: getattr(settings, name) for name in KEYS if hasattr(settings, name)},
         "groups": settings.default_groups,
-        "approve_deletions": settings.approve_deletions,
+        "approved": [jobtype for jobtype in JOB_TYPES if settings.asks_before(jobtype)],
         "time_zone": settings.time_zone,
         "user_pool_id": settings.user_pool_id,
     }

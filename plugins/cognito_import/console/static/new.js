@@ -14,11 +14,9 @@ export function NewImport({ session }) {
   const [text, setText] = useState("");
   const [checked, setChecked] = useState(null);
   const [options, setOptions] = useState({
+    ...session.defaults,
     jobtype: "import",
     adminemail: localStorage.getItem(ADMIN) ?? "",
-    existing_users: session.defaults.existing_users,
-    invite: session.defaults.invite,
-    engine: session.defaults.engine,
     dry_run: false,
   });
   const [busy, setBusy] = useState("");
@@ -88,7 +86,7 @@ export function NewImport({ session }) {
     </section>
     <${Options} options=${options} session=${session} onChange=${choose} />
     <section>
-      ${checked.good > 0 && html`<p>${summary(checked, options)}</p>`}
+      ${checked.good > 0 && html`<p>${summary(checked, options, session)}</p>`}
       <${Problem} failure=${failure} />
       <button type="button" class=${options.jobtype === "delete" ? "danger" : "primary"} onClick=${start}
         disabled=${!!busy || !checked.good || !/^\S+@\S+$/.test(options.adminemail)}>
@@ -98,12 +96,12 @@ export function NewImport({ session }) {
     </section>`}`;
 }
 
-function summary(checked, options) {
+function summary(checked, options, session) {
   const { seconds } = checked.estimate;
   const out = checked.wrong ? t("new.out", { n: number(checked.wrong) }) : "";
   if (options.dry_run || !seconds) return out;
   const over = new Intl.DateTimeFormat(t("locale"), { timeStyle: "short" }).format(new Date(Date.now() + seconds * 1000));
-  const time = options.jobtype === "delete" ? t("new.after", { span: span(seconds) }) : t("new.time", { span: span(seconds), over });
+  const time = session.approved.includes(options.jobtype) ? t("new.after", { span: span(seconds) }) : t("new.time", { span: span(seconds), over });
   return `${out} ${time}`.trim();
 }
 

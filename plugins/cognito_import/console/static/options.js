@@ -2,13 +2,16 @@
 import { html } from "./vendor/preact.js";
 import { t } from "./texts.js";
 
+const OF_AN_IMPORT = ["invite", "resend_invitation", "create_groups"];
+
 /** The request of these options: what is as the deployment has it is left to the deployment. */
 export function request(options, session, source) {
   const conf = { source, adminemail: options.adminemail.trim(), jobtype: options.jobtype };
   if (options.engine !== session.defaults.engine) conf.engine = options.engine;
   if (options.jobtype === "import") {
-    for (const name of ["existing_users", "invite"]) {
-      if (options[name] !== session.defaults[name]) conf[name] = options[name];
+    for (const name of ["existing_users", ...OF_AN_IMPORT]) {
+      const value = name === "resend_invitation" ? options.invite && options[name] : options[name];
+      if (value !== session.defaults[name]) conf[name] = value;
     }
   }
   if (options.dry_run) conf.dry_run = true;
@@ -31,9 +34,9 @@ export function Options({ options, session, onChange }) {
       ${session.engines.length > 1 && html`<label>${t("engine")} ${one("engine", session.engines, "engine")}</label>`}
     </div>
     <p class="soft" id="admin-help">${t("adminemail.text")}</p>
-    ${options.jobtype === "import" && check("invite", t("invite"))}
+    ${options.jobtype === "import" && OF_AN_IMPORT.filter((name) => name !== "resend_invitation" || options.invite).map((name) => check(name, t(name)))}
     ${session.options.includes("dry_run") && check("dry_run", t("dry_run"))}
     ${options.jobtype === "import" && session.groups.length > 0 && html`<p class="soft">${t("groups", { groups: session.groups.join(", ") })}</p>`}
-    ${options.jobtype === "delete" && html`<p class="note warn">${t(session.approve_deletions ? "delete.ask" : "delete.now")}</p>`}
+    ${options.jobtype !== "import" && html`<p class="note warn">${t(session.approved.includes(options.jobtype) ? "asked" : "at-once")}</p>`}
   </section>`;
 }
