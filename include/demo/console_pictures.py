@@ -35,7 +35,7 @@ def take(page: Page, url: str, folder: Path, language: str) -> None:
 
 
 def _cells(mark: str) -> str:
-    """A spreadsheet's cells with three rows that need a person."""
+    """Return a spreadsheet's cells with three rows that need a person."""
     names = ("Sato", "Suzuki", "Takahashi", "Tanaka", "Watanabe", "Yamamoto", "Nakamura", "Kobayashi", "Kato")
     good = [f"{name.lower()}.{number:02}-{mark}@example.com\t{name}\tBASIC" for number in range(24) for name in names]
     bad = [f"ito hana@example.com\tIto\tBASIC\n{good[4]}\nyoshida.{mark}@@example.com\tYoshida\tBASIC"]

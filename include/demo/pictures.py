@@ -95,7 +95,7 @@ def _mail(page: Page, sandbox: Sandbox) -> Locator:
 
 
 def _csv(page: Page, sandbox: Sandbox) -> Locator:
-    """The CSV as a table, as a spreadsheet shows it."""
+    """Return the CSV as a table, as a spreadsheet shows it."""
     assert sandbox.aws is not None
     rows = rows_of(fetch(link_in(sandbox.aws.outbox()[-1])))[:14]
     head = "".join(f"<th>{column}</th>" for column in rows[0])

@@ -87,7 +87,7 @@ class Sandbox(Assembly):
 
     @staticmethod
     def _signer(settings: dict[str, Any]) -> dict[str, str]:
-        """The connection that signs the links, out of the stack's secret, where Airflow's backend would look it up."""
+        """Return the connection that signs the links, out of the stack's secret, where Airflow's backend would look it up."""
         import boto3
 
         if "link_conn_id" not in settings:

@@ -90,7 +90,7 @@ def _help(sandbox: Sandbox) -> str:
 
 
 def read_state() -> dict[str, str | int] | None:
-    """What `make up` wrote of itself, or None if it is not running."""
+    """Return what `make up` wrote of itself, or None if it is not running."""
     try:
         state: dict[str, str | int] = json.loads(STATE.read_text())
         os.kill(int(state["pid"]), 0)

@@ -50,7 +50,7 @@ def _shows(error: BaseException, shown: Collection[str]) -> bool:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """The error, and those that led to it."""
+    """Return the error, and those that led to it."""
     found: list[BaseException] = []
     left: list[BaseException | None] = [error]
     while left:

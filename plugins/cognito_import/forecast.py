@@ -113,7 +113,7 @@ def foreseen(
 
 
 def _seconds(pace: RunPace, used: Mapping[str, float], calls: Mapping[str, int]) -> float:
-    """How long the calls take in the category that takes longest, beside so many `used` calls a second of others."""
+    """Return how long the calls take in the category that takes longest, beside so many `used` calls a second of others."""
     return max(
         (
             count / max(min(pace.limit, quota - used.get(category, 0.0)), pace.limit * LEAST)

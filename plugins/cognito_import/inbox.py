@@ -71,7 +71,7 @@ class InboxFile:
         return f"{_RUN}{version}-{legible.lstrip('-')}"[:MAX_RUN_NAME].rstrip("-")
 
     def as_dict(self) -> dict[str, str]:
-        """The file as a JSON object."""
+        """Return the file as a JSON object."""
         return asdict(self)
 
 
@@ -124,11 +124,11 @@ class Inbox:
         return Waiting(ready[:MAX_FILES], changing)
 
     def rule(self, file: InboxFile) -> InboxRule:
-        """The rule for the file: the one whose prefix is the longest that its key begins with, below the inbox."""
+        """Return the rule for the file: the one whose prefix is the longest that its key begins with, below the inbox."""
         return self._settings.inbox_rule(file.key.removeprefix(self.prefix))
 
     def request(self, file: InboxFile) -> dict[str, str]:
-        """The request that imports the file: its place, and what its rule says."""
+        """Return the request that imports the file: its place, and what its rule says."""
         rule = self.rule(file)
         request = {"source": f"s3://{self.bucket}/{file.key}", "adminemail": rule.adminemail, "jobtype": rule.jobtype}
         return request if rule.engine is None else {**request, "engine": rule.engine}
@@ -171,7 +171,7 @@ class Inbox:
         return next((key for key in self._targets(file) if self._head(key)), None)
 
     def _targets(self, file: InboxFile) -> list[str]:
-        """The file's keys in the folders ARCHIVES."""
+        """Return the file's keys in the folders ARCHIVES."""
         folders, slash, name = file.key.removeprefix(self.prefix).rpartition("/")
         return [f"{self.prefix}{filed}{folders}{slash}{file.version_id}_{name}" for filed in ARCHIVES]
 

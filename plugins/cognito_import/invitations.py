@@ -93,7 +93,7 @@ def _is_limited(cognito: CognitoIdentityProviderClient, settings: Settings) -> b
 
 
 def _taken(folder: RunFolder, now: datetime) -> int:
-    """How many invitations other runs have taken within a day, those that have begun to make calls."""
+    """Return how many invitations other runs have taken within a day, those that have begun to make calls."""
     taken: dict[str, int] = {}  # a run that was read twice counts once
     for name, _, _ in SharedObjects(folder.s3, folder.bucket, INVITED).listed(
         f"{(now - _DAY).astimezone(UTC):{_MOMENT}}"
@@ -116,7 +116,7 @@ class _Mailed:
         self._known: tuple[int, bool] = (0, True)
 
     def to(self, row: UserRow) -> bool:
-        """Whether the user is mailed an invitation; in doubt it is."""
+        """Return whether the user is mailed an invitation; in doubt it is."""
         if self._known[0] != row.row:
             self._known = row.row, self._look_up(row)
         return self._known[1]

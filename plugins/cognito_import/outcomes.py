@@ -42,12 +42,12 @@ _PER_USER: Final = re.compile(rf"{ADDRESS.pattern}|[\da-fA-F]{{8}}(?:-[\da-fA-F]
 
 
 def plain(message: str) -> str:
-    """A service's message, shortened."""
+    """Return a service's message, shortened."""
     return message[:_MAX_REASON_LENGTH]
 
 
 def common(message: str) -> str:
-    """A :func:`plain` message with `…` where it may differ between users with one problem: no address is left in it."""
+    """Return a :func:`plain` message with `…` where it may differ between users with one problem: no address is left in it."""
     return _PER_USER.sub("…", message)
 
 

@@ -182,11 +182,11 @@ class Settings:
             raise SettingsError(message) from None  # pydantic's error holds the values
 
     def inbox_rule(self, key: str) -> InboxRule:
-        """The rule for a key below the inbox: of those whose prefix it begins with, the one with the longest."""
+        """Return the rule for a key below the inbox: of those whose prefix it begins with, the one with the longest."""
         return self.inbox_rules[max(filter(key.startswith, self.inbox_rules), key=len)]
 
     def groups_allowed(self, source: tuple[str, str] | None = None) -> tuple[str, ...]:
-        """The groups that a row may name, empty for any; `source` is the bucket and key that the rows come from.
+        """Return the groups that a row may name, empty for any; `source` is the bucket and key that the rows come from.
 
         A file of the inbox keeps to its rule whoever starts the run that reads it. The deployment's own
         `default_groups` are always allowed.
@@ -197,7 +197,7 @@ class Settings:
         return (*allowed, *self.default_groups) if allowed else ()
 
     def asks_before(self, jobtype: str) -> bool:
-        """Whether a run of this job type in Airflow waits for somebody's approval."""
+        """Return whether a run of this job type in Airflow waits for somebody's approval."""
         return {"delete": self.approve_deletions, "disable": self.approve_disabling}.get(jobtype, False)
 
     @property
@@ -224,7 +224,7 @@ def _mapping(value: object) -> dict[str, Any]:
 
 
 def _inbox_problems(rules: dict[str, InboxRule], settings: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with the inbox beyond its single settings."""
+    """Yield what is wrong with the inbox beyond its single settings."""
     if settings.get("inbox") and "" not in rules:
         yield f"'inbox' needs a rule for all files, '' in 'inbox_rules': {_RULES}"
     domains = settings.get("allowed_admin_domains", ())

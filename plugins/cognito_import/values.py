@@ -38,18 +38,18 @@ def describe_type(value: object) -> str:  # noqa: PLR0911 - one line for each ki
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint at the known word that `word` probably meant, with a leading space, or nothing."""
+    """Return a hint at the known word that `word` probably meant, with a leading space, or nothing."""
     close = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def is_mail_address(value: str) -> bool:
-    """Whether mail can be sent to `value`: one plain address, no display name, list or line break."""
+    """Return whether mail can be sent to `value`: one plain address, no display name, list or line break."""
     return len(value) <= _MAX_ADDRESS_LENGTH and _MAIL_ADDRESS.fullmatch(value) is not None
 
 
 def is_at(address: str, domains: Iterable[str]) -> bool:
-    """Whether `address` is at one of `domains`, in upper or lower case."""
+    """Return whether `address` is at one of `domains`, in upper or lower case."""
     return address.rpartition("@")[2].lower() in {domain.lower() for domain in domains}
 
 

@@ -38,7 +38,7 @@ def read(path: Path) -> dict[str, Stage]:
 
 
 def place(root: Path, target: str, source: str, *, several: bool) -> Path:
-    """Where in a file system at `root` a copy puts one of its sources; `several` when it has more than one."""
+    """Return where in a file system at `root` a copy puts one of its sources; `several` when it has more than one."""
     inside = root / target.lstrip("/")
     source_path = Path(source)
     return inside / source_path.name if several or (target.endswith("/") and source_path.suffix) else inside

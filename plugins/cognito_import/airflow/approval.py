@@ -111,7 +111,7 @@ class ApproveRun(ApprovalOperator):
         word: Answer,
         event: Mapping[str, Any] | None = None,
     ) -> Approval:
-        """The question about `rows` as it stands now, or as `event` has answered it."""
+        """Return the question about `rows` as it stands now, or as `event` has answered it."""
         from cognito_import.run.approval import Approval
 
         event = event or {}
@@ -147,7 +147,7 @@ class ApproveRun(ApprovalOperator):
                 self.log.warning("Somebody who may approve was not told: %s", error)
 
     def _page(self) -> str:
-        """Where the question is answered, or nothing if Airflow does not know its own address."""
+        """Return where the question is answered, or nothing if Airflow does not know its own address."""
         try:
             return self.generate_link_to_ui_from_context(context=get_current_context())
         except ValueError:

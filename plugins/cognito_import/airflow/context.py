@@ -34,7 +34,7 @@ _senders: set[str] = set()
 
 
 def load_settings() -> Settings:
-    """The deployment's settings, their secret masked in all logs. Raises SettingsError."""
+    """Return the deployment's settings, their secret masked in all logs. Raises SettingsError."""
     from airflow.sdk import Variable
     from airflow.sdk.log import mask_secret
 
@@ -133,7 +133,7 @@ def _leave_reason(folder: RunFolder, reason: str) -> None:
 
 @cache
 def service_descriptions() -> Loader:
-    """What botocore knows of AWS's services, megabytes of JSON: read once and shared by all sessions of a process.
+    """Return what botocore knows of AWS's services, megabytes of JSON: read once and shared by all sessions of a process.
 
     A process that forks tasks can read it for them (see :func:`read_ahead`).
     """
@@ -211,7 +211,7 @@ class Aws:
         return self._client("stepfunctions", aws.STEP_FUNCTIONS)
 
     def credentials_expire_at(self) -> datetime | None:
-        """When the connection's credentials end, or None if never or unknown. Raises ReportError."""
+        """Return when the connection's credentials end, or None if never or unknown. Raises ReportError."""
         from cognito_import.report.link import credentials_expire_at
 
         return credentials_expire_at(self._session.get_credentials())

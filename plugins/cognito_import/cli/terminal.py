@@ -69,7 +69,7 @@ class Progress:
             self._failed += outcome.status != SUCCEEDED
 
     def line(self) -> str:
-        """How far the run is."""
+        """Return how far the run is."""
         rate = (self.finished - self._before) / max(0.001, time.monotonic() - self._began)
         left = self._users - self.finished
         soon = f", {rate:.1f}/s, {_span(left / rate)} left" if rate and left else ""

@@ -57,18 +57,18 @@ class Question(Record):
         return f"{self.code}: {self.text}"
 
     def error(self) -> CallsStoppedError:
-        """The question as the error that stops a worker."""
+        """Return the question as the error that stops a worker."""
         return CallsStoppedError(self.code, self.text + GO_ON)
 
 
 def threshold(manifest: Manifest) -> int | None:
-    """How many users have to fail alike before the run is stopped; None for a run that is never stopped."""
+    """Return how many users have to fail alike before the run is stopped; None for a run that is never stopped."""
     users = _users(manifest)
     return min(FIRST_USERS, users) if users >= MIN_USERS else None
 
 
 def unanswered(folder: RunFolder) -> Question | None:
-    """The question that stops the run, or None if there is none or a person has answered it. Raises RunFolderError."""
+    """Return the question that stops the run, or None if there is none or a person has answered it. Raises RunFolderError."""
     question = _read(folder)
     return None if question is None or question.state == "answered" else question
 
@@ -133,7 +133,7 @@ def judge(folder: RunFolder, outcomes: Iterable[Outcome] | None = None) -> bool:
 
 
 def share(manifest: Manifest, at_once: int) -> int:
-    """How many users of each batch have to fail alike, with `at_once` batches at a time, until it is ended and judged.
+    """Return how many users of each batch have to fail alike, with `at_once` batches at a time, until it is ended and judged.
 
     More than any batch has for a run that is never stopped.
     """

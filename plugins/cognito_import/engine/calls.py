@@ -166,7 +166,7 @@ def _from_client_error(operation: str, error: ClientError) -> Exception:
 
 
 def _exhausted(operation: str, last: RepeatableError) -> Exception:
-    """What a failure is that lasted for all attempts: the user's if it may be, else the service's."""
+    """Return what a failure is that lasted for all attempts: the user's if it may be, else the service's."""
     if isinstance(last.failure, ClientError):
         code, message = error_details(last.failure)
         if last.policy is ErrorPolicy.RECHECK:

@@ -44,7 +44,7 @@ class Result:
 
     @classmethod
     def read(cls, result: dict[str, Any]) -> Result:
-        """The result as the child hands it over; see `children.store_batch`."""
+        """Return the result as the child hands it over; see `children.store_batch`."""
         if not result.get("error"):
             return cls(result["call"], result.get("username") or "", user=result.get("user") or {})
         failure = named(result["error"], result.get("message") or "")
@@ -62,7 +62,7 @@ def _moment(told: str | float) -> datetime:
 
 
 def looked_up(row: UserRow, made: list[Result], job: type[Job], objection: Objection) -> Outcome | None:
-    """The outcome of a user who was looked up and needs, or may have, no other call."""
+    """Return the outcome of a user who was looked up and needs, or may have, no other call."""
     if len(made) != 1 or not made[0].user:
         return None
     moments = {name: _moment(told) for name, told in made[0].user.items() if name.endswith("Date")}
@@ -72,7 +72,7 @@ def looked_up(row: UserRow, made: list[Result], job: type[Job], objection: Objec
 def judged(
     entry: Unsettled, row: UserRow, made: list[Result], *, closed: bool, manifest: Manifest
 ) -> Outcome | Unsettled | None:
-    """A user's outcome, or what is known of one who has to be settled, or None for one whom surely no call reached."""
+    """Return a user's outcome, or what is known of one who has to be settled, or None for one whom surely no call reached."""
     username = next((result.username for result in made if result.username and not result.error), "")
     entry = replace(entry, username=username)
     failure = next((result for result in made if result.error), None)
@@ -95,7 +95,7 @@ def judged(
 
 
 def stop_in(made: dict[int, list[Result]], *, gave_up: bool) -> Result | None:
-    """What every further user would meet too, or what the child gave up for."""
+    """Return what every further user would meet too, or what the child gave up for."""
     failures = [result for one in made.values() for result in one if result.error]
     stop = next((one for one in failures if one.policy is ErrorPolicy.STOP), None)
     return stop or (failures[-1] if gave_up and failures else None)

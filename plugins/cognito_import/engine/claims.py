@@ -52,7 +52,7 @@ def folded(address: str) -> str:
 
 
 def reason(count: int) -> str:
-    """Why so many users are left for later, in a sentence."""
+    """Return why so many users are left for later, in a sentence."""
     return f"Another run is at work on {count:,} of these users."
 
 
@@ -110,7 +110,7 @@ def contested(folder: RunFolder, users: set[str]) -> set[str]:
 
 
 def _held(folder: RunFolder, users: set[str], others: list[tuple[str, float]]) -> set[str]:
-    """Those of `users` whom the `others` hold: claims of other runs by name, each with its age in seconds."""
+    """Return those of `users` whom the `others` hold: claims of other runs by name, each with its age in seconds."""
     claims, found = _claims(folder), set[str]()
     for name, age in others:
         text = claims.read(name) if age < OBSOLETE_SECONDS else None
@@ -126,7 +126,7 @@ def _held(folder: RunFolder, users: set[str], others: list[tuple[str, float]]) -
 
 
 def _held_by(other: RunFolder, batch: int, users: set[str], age: float, busy_seconds: float) -> set[str]:
-    """Those of `users` whom the other run's batch still holds; the claim on them was written `age` seconds ago."""
+    """Return those of `users` whom the other run's batch still holds; the claim on them was written `age` seconds ago."""
     progress, busy = Progress(), age < busy_seconds
     for checkpoint, checkpoint_age in other.checkpoints(batch):
         progress.add(checkpoint)

@@ -34,7 +34,7 @@ def concerns(code: str, run: Settings | Manifest) -> bool:
 
 
 def invites_again(row: UserRow, user: User, settings: Settings) -> bool:
-    """Whether a user who exists gets another invitation: one who has not signed in yet, and may."""
+    """Return whether a user who exists gets another invitation: one who has not signed in yet, and may."""
     enabled = user.get("Enabled", True) if row.enabled is None else row.enabled
     return settings.resend_invitation and enabled and user["UserStatus"] == "FORCE_CHANGE_PASSWORD"
 

@@ -83,7 +83,7 @@ class Creation(Job):
         return None
 
     def _serves(self, row: UserRow, user: User) -> bool:
-        """Whether a user who exists is completed, or invited again; any other is a failure."""
+        """Return whether a user who exists is completed, or invited again; any other is a failure."""
         return self.settings.existing_users == COMPLETE or invites_again(row, user, self.settings)
 
     def _look_up(self, row: UserRow) -> User | None:
@@ -130,12 +130,12 @@ class Creation(Job):
 
 
 def calls_after(row: UserRow) -> int:
-    """How many calls a new user needs after it was created."""
+    """Return how many calls a new user needs after it was created."""
     return len(row.groups) + (row.enabled is False)
 
 
 def creation(row: UserRow, settings: Settings) -> dict[str, Any]:
-    """The arguments of AdminCreateUser for one user, but for the user pool."""
+    """Return the arguments of AdminCreateUser for one user, but for the user pool."""
     verified = "false" if row.email_verified is False else "true"
     attributes = {"email": row.useremail, "email_verified": verified, **row.attributes}
     arguments: dict[str, Any] = {

@@ -92,7 +92,7 @@ _SERVER_ERROR: Final = 500
 
 
 def policy_for(operation: str, code: str, status: int = 400) -> ErrorPolicy:
-    """The decision for the error `code` of `operation`, answered with the HTTP `status`.
+    """Return the decision for the error `code` of `operation`, answered with the HTTP `status`.
 
     A code that nobody knows is a fault of the service if its status says so, and else that user's outcome.
     """
@@ -101,12 +101,12 @@ def policy_for(operation: str, code: str, status: int = 400) -> ErrorPolicy:
 
 
 def codes(*policies: ErrorPolicy) -> list[str]:
-    """The error codes with one of these decisions, in order."""
+    """Return the error codes with one of these decisions, in order."""
     return sorted(code for code, policy in POLICIES.items() if policy in policies)
 
 
 def common_results() -> list[str]:
-    """The error codes of results that may have one cause for all users, in order."""
+    """Return the error codes of results that may have one cause for all users, in order."""
     return [code for code in codes(ErrorPolicy.RESULT) if code not in OWN]
 
 

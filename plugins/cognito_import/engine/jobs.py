@@ -79,14 +79,14 @@ class Reach:
         self.uncertain = self.uncertain or (isinstance(error, RepeatableError) and not error.not_executed)
 
     def unsettled(self, stop: CallsStoppedError) -> Unsettled:
-        """What is known of the user when the calls stop."""
+        """Return what is known of the user when the calls stop."""
         entry = Unsettled(
             self._row.row, self._row.useremail, self.since.isoformat(), self.username, str(stop), self.existed
         )
         return entry.merged(self.resume.left)
 
     def succeeded(self, message: str = "-", code: str = "") -> Outcome:
-        """The outcome of a user who is finished."""
+        """Return the outcome of a user who is finished."""
         return Outcome(self._row.row, self._row.useremail, SUCCEEDED, message, code, self.username)
 
 
@@ -161,9 +161,9 @@ class Job(ABC):
 
     @abstractmethod
     def calls_at_most(self, row: UserRow) -> int:
-        """The calls that one user may need, none repeated, from one time that something is stored to the next."""
+        """Return the calls that one user may need, none repeated, from one time that something is stored to the next."""
 
     @classmethod
     @abstractmethod
     def first_call(cls, row: UserRow, settings: Settings) -> dict[str, Any]:
-        """The first call with its arguments, and what follows it, as a child of the state machine gets them."""
+        """Return the first call with its arguments, and what follows it, as a child of the state machine gets them."""

@@ -70,7 +70,7 @@ class _Survey:
 
 
 def _is_for_worker(row: UserRow, progress: Progress, settings: Settings, jobtype: str) -> bool:
-    """Whether no child may have the user: a call may have reached it, or it is too large for a state."""
+    """Return whether no child may have the user: a call may have reached it, or it is too large for a state."""
     return row.row in progress.unsettled or weight(row, settings, jobtype) > MAX_BATCH_BYTES
 
 
@@ -114,7 +114,7 @@ def settle(
 
 
 def _next(folder: RunFolder, told: Next, survey: _Survey, failure: Stop | None, *, waited: bool) -> Next:
-    """What follows from where the run stands; `failure` is what the calls met last, and whether it may pass by itself."""
+    """Return what follows from where the run stands; `failure` is what the calls met last, and whether it may pass by itself."""
     detail = failure.reason if failure else ""
     if failure and not failure.temporary:
         return replace(told, step="report", kind="stopped", detail=detail)

@@ -103,7 +103,7 @@ class SharedRate:
 
 
 def _read(content: bytes, age: float) -> Rate:
-    """The rate of an object; one that holds something else says nothing, and the next throttle replaces it."""
+    """Return the rate of an object; one that holds something else says nothing, and the next throttle replaces it."""
     try:
         left = StoredRate.from_json(content, PACE).rate
     except RunFolderError:

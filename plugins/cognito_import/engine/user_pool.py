@@ -51,7 +51,7 @@ class UserPool:
         self._job = JOBS[jobtype](Calls(client, settings.user_pool_id, pacer, sleep=sleep), settings)
 
     def max_seconds(self, row: UserRow) -> float:
-        """How long one user can take when nothing has to be repeated, from the last time that something was stored."""
+        """Return how long one user can take when nothing has to be repeated, from the last time that something was stored."""
         return max_seconds_per_user(self._job.calls_at_most(row), self.settings.pacing_seconds)
 
     def process(self, row: UserRow, resume: ResumeState) -> Outcome:

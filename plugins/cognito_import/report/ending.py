@@ -100,7 +100,7 @@ def conclude(  # noqa: PLR0913 - all that a report depends on
 
 
 def _cause(folder: RunFolder, settings: Settings) -> str:
-    """Why users were left, as far as it is known."""
+    """Return why users were left, as far as it is known."""
     if denial := approval.denied(folder):
         return denial.reason(settings.time_zone)
     if rejection := folder.read_rejection():

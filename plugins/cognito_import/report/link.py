@@ -100,7 +100,7 @@ def sign(  # noqa: PLR0913 - what a link depends on
 
 
 def lasting_key(client: S3Client, bucket: str) -> str:
-    """The id of the access key that `client` signs with if it is an IAM user's, else nothing: others do not last.
+    """Return the id of the access key that `client` signs with if it is an IAM user's, else nothing: others do not last.
 
     Links end without a word when such a key is replaced. Calls nobody. Raises ReportError.
     """

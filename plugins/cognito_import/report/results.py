@@ -101,7 +101,7 @@ class Summary:
         return self.not_attempted + self.interrupted
 
     def as_dict(self) -> dict[str, object]:
-        """The counts as small JSON for an XCom or a page, without messages: they can hold an address."""
+        """Return the counts as small JSON for an XCom or a page, without messages: they can hold an address."""
         return {
             "total": self.total,
             "succeeded": self.succeeded,
@@ -209,7 +209,7 @@ def _row(outcome: Outcome, columns: Sequence[str], beside: Mapping[str, str]) ->
 
 
 def report_key(jobtype: str, run: str, now: datetime, time_zone: str, *, dry_run: bool = False) -> str:
-    """Where the report of `run` is stored: `cognito{jobtype}log/{jobtype}_result_{yyyymmddHHMMSS}_{run}.csv`.
+    """Return where the report of `run` is stored: `cognito{jobtype}log/{jobtype}_result_{yyyymmddHHMMSS}_{run}.csv`.
 
     That of a dry run has `dry_run` in place of `result`.
     The time is `now` in `time_zone` (IANA name). Raises ValueError for a naive `now`, and for a `run` that is

@@ -48,7 +48,7 @@ def all_outcomes(
 
 
 def unfinished_batches(folder: RunFolder, manifest: Manifest, progress: Progress) -> list[Batch]:
-    """The batches with a user who has no outcome."""
+    """Return the batches with a user who has no outcome."""
     if len(progress.outcomes) == manifest.users:
         return []
     starts = [batch.first for batch in manifest.batches]

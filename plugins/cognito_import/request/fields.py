@@ -114,7 +114,7 @@ COLUMN_FIELDS: Final = tuple(name for name, kind in USER_FIELDS.items() if kind.
 
 
 def is_attribute(name: str) -> bool:
-    """Whether a row may set the attribute `name`: a standard one, or custom:NAME."""
+    """Return whether a row may set the attribute `name`: a standard one, or custom:NAME."""
     return name in STANDARD_ATTRIBUTES or _CUSTOM_ATTRIBUTE.fullmatch(name) is not None
 
 

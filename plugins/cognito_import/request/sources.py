@@ -222,7 +222,7 @@ def _encoding(file: IO[bytes], name: str) -> str:
 
 
 def _broken_line(file: IO[bytes]) -> int:
-    """The number of the first line that is no UTF-8, or 0. Leaves the file at its beginning."""
+    """Return the number of the first line that is no UTF-8, or 0. Leaves the file at its beginning."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
     line = 1
     try:

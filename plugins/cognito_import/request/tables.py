@@ -97,12 +97,12 @@ class _Table:
     extra: dict[int, str] = field(default_factory=dict)
 
     def row(self, cells: list[str]) -> dict[str, str]:
-        """The cells by field, those of extra columns left out, as they were before a report neutralised them."""
+        """Return the cells by field, those of extra columns left out, as they were before a report neutralised them."""
         pairs = zip(self.fields, cells, strict=False)
         return {name: original(cell) if self.is_report else cell for name, cell in pairs if name}
 
     def given(self, number: int, row: dict[str, str], cells: list[str]) -> Given:
-        """The user of a row."""
+        """Return the user of a row."""
         extra = {name: cells[place] if place < len(cells) else "" for place, name in self.extra.items()}
         if self.is_report:
             extra = {name: original(cell) for name, cell in extra.items()}
@@ -118,7 +118,7 @@ class _Table:
         return Given(number, user, extra)
 
     def assumed(self) -> str:
-        """What was assumed of the file, for the log."""
+        """Return what was assumed of the file, for the log."""
         if not self.header_row and not self.extra:
             return "Taken for a list of addresses alone: the first row is no header."
         renamed = [
@@ -144,7 +144,7 @@ def _lines(text: TextIO, delimiter: str, *, strict: bool = True) -> tuple[Any, i
 
 
 def _first(text: TextIO, delimiter: str) -> tuple[int, list[str]]:
-    """The number and the cells of the first row that is not blank, without empty cells at its end.
+    """Return the number and the cells of the first row that is not blank, without empty cells at its end.
 
     Not strict: with a wrong delimiter, quotes stand in wrong places.
     """
@@ -180,7 +180,7 @@ def _table(text: TextIO, name: str) -> _Table:
 
 
 def _pasted(text: TextIO, name: str) -> _Table:
-    """The layout of cells that somebody copied out of a spreadsheet, which may begin with the first user."""
+    """Return the layout of cells that somebody copied out of a spreadsheet, which may begin with the first user."""
     layouts = []
     for delimiter in _DELIMITERS:
         rows = [row for cells in _lines(text, delimiter, strict=False)[0] if (row := [normal(cell) for cell in cells])]

@@ -170,7 +170,7 @@ class _Checks:
         return tuple(dict.fromkeys(value))
 
     def failure_message(self, rows: int) -> str:
-        """Why nobody is left, without anybody's address."""
+        """Return why nobody is left, without anybody's address."""
         whom = "The only user fails" if rows == 1 else f"All {rows:,} users fail"
         commonest = self.reasons.most_common(_MAX_REASONS)
         reasons = "; ".join(f"{code} ({users:,}; {self._example(code)})" for code, users in commonest)
@@ -182,7 +182,7 @@ class _Checks:
 
 
 def _address(user: object) -> str:
-    """The address of a user as Cognito is to get it, whatever it may be, or an empty text."""
+    """Return the address of a user as Cognito is to get it, whatever it may be, or an empty text."""
     value = user.get("useremail") if isinstance(user, dict) else None
     if not isinstance(value, str):
         return ""

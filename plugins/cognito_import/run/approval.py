@@ -47,7 +47,7 @@ class Approval(Record):
     rows: str = ""
 
     def reason(self, time_zone: str) -> str:
-        """Why nobody is touched, in a sentence for the report."""
+        """Return why nobody is touched, in a sentence for the report."""
         at = datetime.fromisoformat(self.at).astimezone(ZoneInfo(time_zone)).strftime("%Y-%m-%d %H:%M %Z")
         match self.answer:
             case "rejected":
@@ -59,12 +59,12 @@ class Approval(Record):
 
 
 def read(folder: RunFolder) -> Approval | None:
-    """Where the run's question stands, or None if nobody was asked. Raises RunFolderError."""
+    """Return where the run's question stands, or None if nobody was asked. Raises RunFolderError."""
     return folder.read_approval(Approval)
 
 
 def denied(folder: RunFolder) -> Approval | None:
-    """The answer to the run's question if it is no yes to what the run would do now; None also if nobody was asked.
+    """Return the answer to the run's question if it is no yes to what the run would do now; None also if nobody was asked.
 
     Raises RunFolderError.
     """

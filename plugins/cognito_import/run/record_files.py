@@ -45,7 +45,7 @@ class RecordFiles(S3Folder):
         return number
 
     def round_key(self, number: int) -> str:
-        """The S3 key of a round's batches."""
+        """Return the S3 key of a round's batches."""
         return f"{self.prefix}rounds/{number:03d}.json"
 
     def stop_round(self, number: int, reason: str, *, temporary: bool) -> None:
@@ -76,7 +76,7 @@ class RecordFiles(S3Folder):
         self._put("pace.json", pace.to_json())
 
     def read_breaker(self, model: type[R]) -> R | None:
-        """What stopped the run until somebody has it go on, a record of the `model`, or None."""
+        """Return what stopped the run until somebody has it go on, a record of the `model`, or None."""
         return self._read("breaker.json", model)
 
     def write_breaker(self, breaker: Record, **condition: str) -> bool:
@@ -84,7 +84,7 @@ class RecordFiles(S3Folder):
         return self._put_if("breaker.json", breaker.to_json(), **condition)
 
     def read_approval(self, model: type[R]) -> R | None:
-        """The approval, a record of the `model`, or None."""
+        """Return the approval, a record of the `model`, or None."""
         return self._read("approval.json", model)
 
     def write_approval(self, approval: Record) -> None:

@@ -31,7 +31,7 @@ class S3Folder:
         self._server_time: tuple[datetime, float] | None = None
 
     def now(self) -> datetime:
-        """The service's clock, so that no two machines' clocks are ever compared: not later than it really is."""
+        """Return the service's clock, so that no two machines' clocks are ever compared: not later than it really is."""
         if self._server_time is None:
             return datetime.now(UTC)
         at, seen = self._server_time
@@ -58,12 +58,12 @@ class S3Folder:
         return None if found is None else found[0]
 
     def _version(self, name: str, **options: Any) -> tuple[bytes, str] | None:
-        """What is stored, and its ETag."""
+        """Return what is stored, and its ETag."""
         found = self._stored(name, **options)
         return None if found is None else found[:2]
 
     def _stored(self, name: str, **options: Any) -> tuple[bytes, str, float] | None:
-        """What is stored, its ETag, and how many seconds ago it was written by the service's clock, in whole seconds."""
+        """Return what is stored, its ETag, and how many seconds ago it was written by the service's clock, in whole seconds."""
         try:
             response = self.s3.get_object(Bucket=self.bucket, Key=self.prefix + name, **options)
             content = response["Body"].read()

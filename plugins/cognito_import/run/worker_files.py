@@ -30,7 +30,7 @@ class WorkerFiles(S3Folder):
         return self._put_if(f"outcomes/{number:05d}/{token}.json", checkpoint.to_json(), IfNoneMatch="*")
 
     def checkpoint(self, number: int, token: str) -> tuple[Checkpoint, str]:
-        """What the worker `token` has stored of batch `number`, and its version for `replace_checkpoint`."""
+        """Return what the worker `token` has stored of batch `number`, and its version for `replace_checkpoint`."""
         name = f"outcomes/{number:05d}/{token}.json"
         found = self._version(name)
         if found is None:
@@ -43,11 +43,11 @@ class WorkerFiles(S3Folder):
         return self._put_if(f"outcomes/{number:05d}/{token}.json", checkpoint.to_json(), IfMatch=version)
 
     def checkpoints(self, number: int) -> list[tuple[Checkpoint, float]]:
-        """What each worker of batch `number` has stored, and how many seconds ago by S3's own clock."""
+        """Return what each worker of batch `number` has stored, and how many seconds ago by S3's own clock."""
         return [self._checkpoint(key)[:2] for key in self._keys(f"outcomes/{number:05d}/")]
 
     def all_checkpoints(self) -> Iterator[tuple[int, Checkpoint, float]]:
-        """What each worker of each batch has stored: the batch's number, the part, and its age in seconds."""
+        """Yield what each worker of each batch has stored: the batch's number, the part, and its age in seconds."""
         return ((number, stored.checkpoint, stored.age) for number, stored in self._all_parts())
 
     def _all_parts(self) -> Iterator[tuple[int, StoredPart]]:
@@ -77,5 +77,5 @@ class WorkerFiles(S3Folder):
         self._put(f"leases/{number:05d}", token.encode())
 
     def holds_lease(self, number: int, token: str) -> bool:
-        """Whether the worker `token` is still the one that may call for batch `number`."""
+        """Return whether the worker `token` is still the one that may call for batch `number`."""
         return self._get(f"leases/{number:05d}") == token.encode()
