@@ -43,7 +43,7 @@ def run_name(run_id: str, dag_id: str = DAG) -> str:
         return run_id
     digest = hashlib.sha256(f"{dag_id}\0{run_id}".encode()).hexdigest()[:8]
     legible = re.sub(r"[^0-9A-Za-z]+", "-", run_id).strip("-")[:_MAX_NAME_LENGTH].rstrip("-")
-    return f"{legible}-{digest}"
+    return f"{legible or 'run'}-{digest}"
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
