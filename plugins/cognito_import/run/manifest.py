@@ -79,6 +79,7 @@ class Manifest(Record):
     nobody may be touched before somebody approves, `asked_by` who asked, or empty where nobody knows. `invite_named` says
     that the request decided `invite`, and not the settings. `source_etag` is the version of the request's `source` that was
     read, if it had one. `asked` is when a file of the inbox arrived there. A `dry_run` changes nothing in the user pool.
+    `undo` is the import whose users this run deletes, or empty.
     """
 
     jobtype: JobType
@@ -108,6 +109,7 @@ class Manifest(Record):
     create_groups: bool = False
     resend_invitation: bool = False
     dry_run: bool = False
+    undo: str = ""
 
     @property
     def began_at(self) -> datetime:
