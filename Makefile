@@ -64,17 +64,18 @@ down: setup  ## Stop what `make up` started
 	@$(RUN) -m demo.down
 
 PYTEST := $(VENV)/bin/python -m pytest
-SIDE_BY_SIDE := --numprocesses 3 --dist loadscope --no-loadscope-reorder --durations 25
+# Three processes with an Airflow each and two for all else: mostly they wait.
+SIDE_BY_SIDE := --numprocesses 5 --dist loadscope --no-loadscope-reorder --durations 25
 
-test: setup second-opinion browser  ## Run the tests, real Airflow included (a quarter of an hour)
+test: setup second-opinion browser  ## Run the tests, real Airflow included (twelve minutes)
 	$(PYTEST) -m "not slow and not versions" $(SIDE_BY_SIDE)
 
 test-all: setup second-opinion browser  ## Run those that are slow by nature, too: outages, nights that are cut, several machines, other Airflows
 	$(PYTEST) $(SIDE_BY_SIDE)
 	@$(MAKE) --no-print-directory test-versions
 
-test-unit: setup second-opinion  ## Run the tests that need no Airflow
-	$(PYTEST) -m "not airflow and not slow and not versions" --numprocesses 2 --dist loadfile
+test-unit: setup  ## Run the tests that start neither Airflow nor the state machine (two minutes)
+	$(PYTEST) -m "not airflow and not slow and not versions" --ignore tests/stack --ignore tests/second_opinion --numprocesses 2 --dist loadfile
 
 chaos: setup  ## Run imports and deletions under random faults, and hold every report against the truth (SEEDS=100, FIRST=1; on real Airflow AIRFLOW=5)
 	@$(RUN) -m tests.chaos$(if $(AIRFLOW),.real_airflow) --seeds $(or $(AIRFLOW),$(SEEDS)) --first $(or $(FIRST),1)

@@ -15,40 +15,59 @@ from cognito_import.settings import Settings
 from demo.resources import Resources
 from sandbox.aws.process import LocalAws
 
-# No test asserts a time: a loaded machine is no reason to fail.
-hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("untimed")
+# No test asserts a time: a loaded machine is no reason to fail. Nor does any draw at random; `make chaos` does.
+hypothesis.settings.register_profile(
+    "repeatable", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("repeatable")
 
-REAL_AIRFLOW = ("tests/cluster/", "tests/integration/", "tests/sandbox/airflow/")
-"""The folders whose tests run real Airflow."""
+AIRFLOWS = {
+    "tests/integration/test_deletion.py": 1,
+    "tests/integration/test_recovery.py": 1,
+    "tests/integration/test_import.py": 2,
+    "tests/integration/test_state_machine.py": 2,
+    "tests/integration/test_nightly.py": 2,
+    "tests/integration/": 3,
+    "tests/sandbox/airflow/": 3,
+    "tests/cluster/": 3,
+}
+"""The tests with real Airflow, and which of three processes takes them. More Airflows would be too much for two cores."""
 
-
-SECOND_AIRFLOW = ("test_deletion.py", "test_nightly.py", "test_state_machine.py", "test_stack.py", "test_end.py")
-"""The files among them that one process takes, while another has the rest: about half of the time."""
+ONE_BY_ONE = ("tests/stack/test_faults.py", "tests/stack/test_execution_lock.py")
+"""Files whose tests wait for so long that each goes to whatever process is free."""
 
 SLOW = ("tests/cluster/test_cluster.py", "tests/sandbox/airflow/", "tests/second_opinion/test_moto.py")
 """Where every test is slow by nature; elsewhere those that are have the mark themselves."""
 
 
-class TwoAirflows(LoadScopeScheduling):  # type: ignore[misc]
-    """Hands the tests with real Airflow to two processes, since more would be too much for two cores, and else files."""
+def airflow_of(nodeid: str) -> int:
+    """Return the number of the process that takes a test with real Airflow, 0 for any other test."""
+    return next((number for path, number in AIRFLOWS.items() if nodeid.startswith(path)), 0)
+
+
+class LongestFirst(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands out the tests with real Airflow in three parts, and the others by file or one by one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        if not file.startswith(REAL_AIRFLOW):
-            return file
-        return "airflow 2" if file.endswith(SECOND_AIRFLOW) else "airflow 1"
+        if number := airflow_of(nodeid):
+            return f"airflow {number}"
+        return nodeid if nodeid.startswith(ONE_BY_ONE) else nodeid.partition("::")[0]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """Share the tests out as told above."""
-    return TwoAirflows(config, log)
+    """Hand the tests out as LongestFirst does."""
+    return LongestFirst(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with real Airflow, which takes the longest, and mark what is slow."""
-    items.sort(key=lambda item: not item.nodeid.startswith(REAL_AIRFLOW))  # keeps the order else
+    """Begin with real Airflow and the state machine, which take the longest, and mark what is slow."""
+    first = (*AIRFLOWS, *ONE_BY_ONE, "tests/stack/")
+
+    def place(item: pytest.Item) -> int:
+        return next((place for place, path in enumerate(first) if item.nodeid.startswith(path)), len(first))
+
+    items.sort(key=place)  # which keeps the order of the files and of their tests
     for item in items:
         if item.nodeid.startswith(SLOW):
             item.add_marker(pytest.mark.slow)

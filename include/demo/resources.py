@@ -53,12 +53,11 @@ class Resources:
         """
         import boto3
 
-        session = boto3.session.Session()
-        self.cognito: CognitoIdentityProviderClient = session.client("cognito-idp")
-        self.s3: S3Client = session.client("s3", config=aws.S3)
-        self.ses: SESClient = session.client("ses", config=aws.SES)
-        self.step_functions: SFNClient = session.client("stepfunctions", config=aws.STEP_FUNCTIONS)
-        self._region = session.region_name
+        self.cognito: CognitoIdentityProviderClient = boto3.client("cognito-idp")
+        self.s3: S3Client = boto3.client("s3", config=aws.S3)
+        self.ses: SESClient = boto3.client("ses", config=aws.SES)
+        self.step_functions: SFNClient = boto3.client("stepfunctions", config=aws.STEP_FUNCTIONS)
+        self._region = self.s3.meta.region_name
         self.mail_from, self.admin = mail_from, admin
         self.user_pool_id = ""
         self.bucket = ""

@@ -38,6 +38,9 @@ COGNITO: Final = Config(
 )
 """For `cognito-idp`."""
 
+# How long the attempts below last: since botocore 1.44 eight span some three seconds, before it half a minute. Only throttles are
+# still waited for as long as before. What has to outlast more is repeated by the caller: Airflow's retries, the state machine's
+# Retry, and a worker's `Patience`.
 S3: Final = Config(
     # Some Regions' clients still sign links with SigV2, which S3 refuses for newer buckets.
     signature_version="s3v4",

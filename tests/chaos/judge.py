@@ -148,7 +148,7 @@ class Judge:
     def hold_calls(self) -> None:
         """Raise Untrue if two workers were at one user, or one called for a user who was finished before it began."""
         rows = {user["useremail"]: number for number, user in enumerate(self.users, start=1)}
-        batches = Manifest.from_json(self.s3.objects["runs/chaos/manifest.json"][0], "").batches
+        batches = Manifest.from_json(self.s3.objects["runs/chaos-run/manifest.json"][0], "").batches
         numbers = {row: batch.number for batch in batches for row in range(batch.first, batch.last + 1)}
         problems = []
         for email, calls in self.cognito.calls.items():

@@ -16,7 +16,7 @@ from .scene import Scene
 from .services import GROUP
 from .weather import MINUTE
 
-RUN = "chaos"
+RUN = "chaos-run"
 USERS = 60
 ENGINES, JOBTYPES = ("mapped", "step_functions"), JOB_TYPES
 

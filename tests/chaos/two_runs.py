@@ -23,6 +23,8 @@ from .weather import Weather
 
 SHARED, ALONE = 20, 10
 EXISTS = "UsernameExistsException"
+MACHINE = "step-functions"
+"""The name of the state machine's run; those of mapped runs have no hyphen."""
 HELD = claims._held
 
 
@@ -37,7 +39,7 @@ class Watched(Cognito):
     def _call(self, operation: str, pool: str, name: str, effect: Callable[[], Any]) -> Any:
         email = name if "@" in name else self._email(name)
         # The children of the state machine are no workers of the mapped engine.
-        run, began = self.run_of.get(self.clock.actor.origin, "step_functions"), self.clock.now
+        run, began = self.run_of.get(self.clock.actor.origin, MACHINE), self.clock.now
         try:
             return super()._call(operation, pool, name, effect)
         finally:
@@ -66,9 +68,8 @@ class TwoRuns(Scene):
         self.met = 0
         self.set_up(slots=draw.choice((2, 5)))
         shared = [f"shared{number:02}@example.com" for number in range(SHARED)]
-        self.users = {
-            run: shared + [f"{run}{number:02}@example.com" for number in range(ALONE)] for run in ("mapped", other)
-        }
+        runs = ("mapped", MACHINE if other == "step_functions" else other)
+        self.users = {run: shared + [f"{run}{number:02}@example.com" for number in range(ALONE)] for run in runs}
         if other == "mapped":
             self.users["again"] = [*shared, *(f"again{number:02}@example.com" for number in range(ALONE))]
         for users in self.users.values():
@@ -94,7 +95,7 @@ class TwoRuns(Scene):
                 raise one.error
 
     def _run(self, run: str) -> None:
-        engine = run if run == "step_functions" else "mapped"
+        engine = "step_functions" if run == MACHINE else "mapped"
         draw = self.clock.random
         self.clock.sleep(draw.uniform(0, 20) * draw.random())
         request = {

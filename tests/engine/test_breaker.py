@@ -101,7 +101,7 @@ def alike(folder, count, *, code=ERROR, batch=1):
 
 def test_twenty_slots_stop_at_about_fifty_users_and_go_on_when_told_to(taken, folder, work, end, local_aws, mails):
     """Nobody beyond the first users is called, the report says so, and the next workers finish the run."""
-    manifest = taken(400)
+    manifest = taken(160)
     local_aws.fault("AdminCreateUser", code=ERROR, message=MESSAGE, times=None)
     with ThreadPoolExecutor(20) as slots:
         stops = list(slots.map(work, manifest.batches))
@@ -128,7 +128,7 @@ def test_twenty_slots_stop_at_about_fifty_users_and_go_on_when_told_to(taken, fo
     local_aws.clear_faults()
     with ThreadPoolExecutor(20) as slots:
         assert list(slots.map(work, manifest.batches)) == [None] * 20
-    assert len(folder.progress().outcomes) == 400
+    assert len(folder.progress().outcomes) == 160
     end().raise_if_incomplete()
 
 

@@ -96,7 +96,8 @@ def test_a_missing_virtualenv_is_named(tmp_path: Path) -> None:
 def test_it_ends_with_the_process_that_started_it(tmp_path: Path, number: int) -> None:
     """When its starter is killed or interrupted, it stops by itself and removes its files."""
     script = textwrap.dedent(f"""
-        import sys, tempfile, time
+        import signal, sys, tempfile, time
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore
         tempfile.tempdir = {str(tmp_path)!r}
         sys.path.insert(0, {str(INCLUDE)!r})
         from sandbox.aws.process import LocalAws
