@@ -19,6 +19,12 @@ To delete users, use the same list with `"jobtype": "delete"`; `attributes` and 
 
 `"jobtype": "disable"` keeps users from signing in, until `"jobtype": "enable"` lets them again.
 
+To undo an import, name its run: the users whom it created are deleted, once that is approved, except those who were changed since.
+
+```json
+{"undo": "manual-2026-11-24T10-00-00-1a2b3c4d", "adminemail": "admin@example.com"}
+```
+
 To import a list again until it is true, add `"existing_users": "complete"`: users who exist join the groups that they lack and
 get the attributes that their rows name. With `"dry_run": true` nothing is changed and nobody is asked: each user is looked up, and
 the report says what would become of it, and how long the real run takes. Its CSV is a list for the real run.

@@ -109,7 +109,8 @@ def test_a_run_name_is_safe_and_its_own():
 def test_a_run_has_one_name_wherever_it_is_given():
     """A name stays what it is, so it can be pasted from anywhere; nothing else in the bucket has a run's name."""
     long = "manual__2026-11-22T10:00:00.123456+00:00"
-    for run_id in ("order-17", "leavers-2026-11", str(uuid.uuid4()), new_run_name(datetime.now(UTC)), run_name(long)):
+    given = ("order-17", "leavers-2026-11", str(uuid.uuid4()), new_run_name(datetime.now(UTC)))
+    for run_id in (*given, *map(run_name, (long, "日本", "", "x" * 250))):
         assert run_name(run_id) == run_name(run_id, "other") == run_id
     for shared in (LOCK, CALLING, IMPORTED, PACE):
         name = shared.removeprefix("runs/").strip("/")

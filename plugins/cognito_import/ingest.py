@@ -22,14 +22,19 @@ from cognito_import.pool_fit import pool_is_case_sensitive
 from cognito_import.request.model import ImportRequest
 from cognito_import.request.sources import Users
 from cognito_import.request.users import check_users
+from cognito_import.run.folder import RunFolder
 from cognito_import.run.manifest import Manifest
 from cognito_import.scratch import room_for
+from cognito_import.undo import created_users, pasted_run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
     from mypy_boto3_s3.client import S3Client
 
-    from cognito_import.run.folder import RunFolder
+    from cognito_import.outcomes import Outcome
+    from cognito_import.request.model import UserRow
     from cognito_import.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -64,19 +69,24 @@ def ingest_request(  # noqa: PLR0913 - what a run is made of
     if before is not None and _same(before.stored, digest, folder).begun:
         return folder.required_manifest()
     settings = replace(settings, invite=request.invite, resend_invitation=request.resend_invitation)
+    undone = pasted_run(request.undo) if request.undo else ""
     # No state ever holds the users of a dry run.
     in_states = request.engine == "step_functions" and not request.dry_run
     weigh = partial(weight, settings=settings, jobtype=request.jobtype) if in_states else None
     allowed = settings.groups_allowed(request.source)
     with room_for("The request's users", RunFolderError, "read the request again"), tempfile.TemporaryFile() as cells:
         users = Users(request, s3, cells)
-        checked = check_users(
-            users,
-            settings.default_groups,
-            request.jobtype,
-            allowed_groups=allowed,
-            case_sensitive=lambda: cognito is not None and pool_is_case_sensitive(cognito, settings.user_pool_id),
-        )
+        checked: Iterable[UserRow | Outcome]
+        if undone:
+            checked = created_users(RunFolder(s3, folder.bucket, undone), settings.user_pool_id)
+        else:
+            checked = check_users(
+                users,
+                settings.default_groups,
+                request.jobtype,
+                allowed_groups=allowed,
+                case_sensitive=lambda: cognito is not None and pool_is_case_sensitive(cognito, settings.user_pool_id),
+            )
         if request.jobtype == "import" and not request.dry_run:
             checked = todays_share(checked, folder, settings, cognito, from_inbox=from_inbox)
         rows = folder.write_rows(checked, weigh)
@@ -103,7 +113,7 @@ def ingest_request(  # noqa: PLR0913 - what a run is made of
         rejected=rows.rejected,
         cells=cells_name,
         # A list in the request itself has no rows that somebody could look up.
-        columns=[name for name in users.columns if request.data is None or name != "row"],
+        columns=[name for name in users.columns if (request.data is None and not undone) or name != "row"],
         user_pool_id=settings.user_pool_id,
         invite=settings.invite,
         invite_named=named,
@@ -117,6 +127,7 @@ def ingest_request(  # noqa: PLR0913 - what a run is made of
         resend_invitation=request.resend_invitation,
         create_groups=request.create_groups,
         dry_run=request.dry_run,
+        undo=undone,
     )
     if before is not None and manifest.tells_the_same(before.stored):
         return folder.required_manifest()  # what was planned and approved for it stays good

@@ -149,6 +149,12 @@ def test_no_settings_are_said(cli, users):
     assert process.returncode == 2
 
 
+def test_a_bucket_that_is_missing_touches_nobody(cli, users, resources, local_aws):
+    """S3 that fails before the first user is a refusal as any other."""
+    code, _, errors = cli("run", users(1), "--admin", resources.admin, report_bucket="no-such-bucket-here")
+    assert (code, "'report_bucket'" in errors) == (2, True)
+
+
 def test_check_changes_nothing(cli, users, resources, local_aws, mails):
     """Findings are printed; no object is written, no group made, no user called for, no mail sent."""
     path = users(3, more="user1@example.com\n,\nnobody\n")
@@ -198,6 +204,17 @@ def test_ctrl_c_finishes_and_reports(cli, users, resources, local_aws, mails):
     assert code == 0
     assert "40 users: 40 succeeded" in out
     assert calls(local_aws, "AdminCreateUser") == 40
+
+
+def test_a_second_ctrl_c_ends_at_once(cli, users, resources, local_aws):
+    """Even while a user waits for its turn; the first one says so."""
+    process = cli.start("run", users(1), "--admin", resources.admin, slots=1, pacing_seconds=60)
+    for said in ("Run run-", "Press Ctrl-C again"):
+        assert any(said in line for line in process.stderr), said  # up to that line
+        process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert calls(local_aws, "AdminCreateUser") == 0
 
 
 def test_a_killed_run_is_gone_on_with(cli, users, resources, local_aws):

@@ -37,6 +37,13 @@ def request_params() -> dict[str, Param]:
             description="import creates the users; delete deletes them, once somebody has approved it. disable keeps "
             "them from signing in until enable lets them again.",
         ),
+        "undo": Param(
+            None,
+            type=["null", "string"],
+            title="Undo",
+            description="Instead of Users and Source: the name of a finished import, as its mail gives it. Deletes the users "
+            "whom that run created, once somebody has approved it.",
+        ),
         "existing_users": Param(
             None,
             type=["null", "string"],

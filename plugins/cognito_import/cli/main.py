@@ -16,6 +16,7 @@ from cognito_import.errors import (
     NotReadyError,
     PreflightError,
     RequestError,
+    RunFolderError,
     SettingsError,
 )
 from cognito_import.request.model import administrator
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from cognito_import.cli.deployment import Deployment
 
 COMPLETE, INCOMPLETE, REFUSED, KILLED = 0, 1, 2, 130
-_REFUSALS: Final = (NotApprovedError, NotReadyError, PreflightError, RequestError, SettingsError)
-"""Errors of which nobody was touched."""
+_REFUSALS: Final = (NotApprovedError, NotReadyError, PreflightError, RequestError, RunFolderError, SettingsError)
+"""Errors before anybody was touched: later ones of the run folder are raised as IncompleteRunError."""
 _CODES: Final = """\
 exit codes:
   0    the report went out, and every user was attempted

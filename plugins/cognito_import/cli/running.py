@@ -13,7 +13,15 @@ from cognito_import.engine import claims, execution_lock
 from cognito_import.engine.breaker import GO_ON
 from cognito_import.engine.patience import MAX_IDLE_SECONDS, wait_seconds
 from cognito_import.engine.threads import run_batches
-from cognito_import.errors import CallsStoppedError, LeaseLostError, PreflightError, RequestError, SettingsError
+from cognito_import.errors import (
+    CallsStoppedError,
+    IncompleteRunError,
+    LeaseLostError,
+    PreflightError,
+    RequestError,
+    RunFolderError,
+    SettingsError,
+)
 from cognito_import.ingest import ingest_request
 from cognito_import.report.delivery import Delivery, deliver
 from cognito_import.report.rows import unfinished_batches
@@ -42,13 +50,17 @@ def run(
         raise RequestError(message)
     make_ready(folder, deployment)
     require_consent(folder, deployment, yes=yes)
-    note(f"Run {folder.run}")
     with interruptible() as interrupted:
-        stop = _process(folder, deployment, interrupted)
-        if isinstance(stop, LeaseLostError):
-            message = f"Another process has taken over the run {folder.run}, and reports it; this one has ended."
-            raise LeaseLostError(message)
-        return report(folder, deployment, link_profile, stop=stop)
+        note(f"Run {folder.run}")
+        try:
+            stop = _process(folder, deployment, interrupted)
+            if not isinstance(stop, LeaseLostError):
+                return report(folder, deployment, link_profile, stop=stop)
+        except RunFolderError as error:  # from here on users may have been called for
+            message = f"{error} {_to_go_on(folder)}"
+            raise IncompleteRunError(message) from error
+        message = f"Another process has taken over the run {folder.run}, and reports it; this one has ended."
+        raise LeaseLostError(message)
 
 
 def read(request: dict[str, Any], folder: RunFolder, deployment: Deployment) -> Manifest:
@@ -105,9 +117,12 @@ def report(
 def _what_is_left(folder: RunFolder, delivery: Delivery, stop: Stop) -> str:
     cause = f" {str(stop).removesuffix(GO_ON)}" if stop else ""
     return (
-        f"{delivery.unfinished:,} of {delivery.counts['total']:,} users were not finished.{cause} "
-        f"To go on, run: python -m cognito_import run --name {folder.run}"
+        f"{delivery.unfinished:,} of {delivery.counts['total']:,} users were not finished.{cause} {_to_go_on(folder)}"
     )
+
+
+def _to_go_on(folder: RunFolder) -> str:
+    return f"To go on, run: python -m cognito_import run --name {folder.run}"
 
 
 def _process(folder: RunFolder, deployment: Deployment, interrupted: Event) -> Stop:

@@ -33,7 +33,7 @@ class Change(Job):
 
     def _process(self, row: UserRow, reach: Reach) -> Outcome:
         reach.uncertain = bool(reach.username)
-        user = self.calls.make("AdminGetUser", Username=reach.username or row.useremail)
+        user = self.calls.make("AdminGetUser", Username=reach.username or row.username or row.useremail)
         reach.username = str(user["Username"])
         outcome = self.without_call(row, user, reach.resume.objection)
         if outcome is not None:
@@ -50,7 +50,7 @@ class Change(Job):
         return Outcome.failed(row.row, row.useremail, *told, username) if told else None
 
     def _foresee(self, row: UserRow) -> Forecast:
-        user = self.calls.make("AdminGetUser", Username=row.useremail)
+        user = self.calls.make("AdminGetUser", Username=row.username or row.useremail)
         outcome = self.without_call(row, user, lambda *_: None)
         if outcome is not None:
             return Forecast(outcome, ("AdminGetUser",))
@@ -63,5 +63,5 @@ class Change(Job):
     @classmethod
     def first_call(cls, row: UserRow, settings: Settings) -> dict[str, Any]:
         """The look-up; the change follows it."""
-        arguments = {"UserPoolId": settings.user_pool_id, "Username": row.useremail}
+        arguments = {"UserPoolId": settings.user_pool_id, "Username": row.username or row.useremail}
         return {"call": "AdminGetUser", "arguments": arguments, "groups": [], "change": cls.operation}

@@ -70,6 +70,7 @@ class Precedence:
         self._folder = folder
         self._entries = _entries(folder)
         manifest = folder.required_manifest()
+        self._ours = {folder.run, manifest.undo}  # the import that a run undoes says nothing against it
         self._user_pool_id, self._asked, self._began = manifest.user_pool_id, manifest.asked_at, manifest.began_at
         self._users = {folded(row.useremail) for row in rows}
 
@@ -119,7 +120,7 @@ class Precedence:
     def _entered(self, read_since: datetime) -> Iterator[tuple[RunFolder, Manifest]]:
         for name, _, _ in self._entries.listed(after=f"{read_since.astimezone(UTC):{_MOMENT}}"):
             other = RunFolder(self._folder.s3, self._folder.bucket, name.partition("_")[2])
-            manifest = other.manifest() if other.run != self._folder.run else None
+            manifest = other.manifest() if other.run not in self._ours else None
             # Without a manifest it has called for nobody yet.
             if manifest is not None and manifest.user_pool_id == self._user_pool_id:
                 yield other, manifest

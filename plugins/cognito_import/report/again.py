@@ -14,11 +14,19 @@ if TYPE_CHECKING:
     from cognito_import.run.manifest import Manifest
 
 
+def request_undo(manifest: Manifest, outcomes: Iterable[Outcome], run: str, adminemail: str) -> str:
+    """Return the request that undoes an import, as JSON in one line, or nothing if there is nothing to undo."""
+    undoable = manifest.jobtype == "import" and not manifest.dry_run and any(outcome.created for outcome in outcomes)
+    return json.dumps({"undo": run, "adminemail": adminemail}) if undoable else ""
+
+
 def request_again(manifest: Manifest, outcomes: Iterable[Outcome], location: str, adminemail: str) -> str:
     """Return the request that runs the failed rows of the CSV at `location` again, or of a dry run all, as JSON in one line.
 
     It completes users who exist if the run did, or if it created some without their groups.
     """
+    if manifest.undo:
+        return ""  # who is left has changed since, and is no longer the import's
     request: dict[str, object] = {"source": location, "adminemail": adminemail}
     if manifest.jobtype != "import":
         request = {"jobtype": manifest.jobtype, **request}

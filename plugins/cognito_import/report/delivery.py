@@ -18,7 +18,7 @@ from cognito_import.engine.pace import expected_seconds
 from cognito_import.errors import IncompleteRunError, ReportError, RequestError
 from cognito_import.records import STRICT, Record
 from cognito_import.report import link, mail, mail_claim, results
-from cognito_import.report.again import request_again
+from cognito_import.report.again import request_again, request_undo
 from cognito_import.report.mail import Expected
 from cognito_import.report.reasons import Reasons, Way
 from cognito_import.report.rows import all_outcomes, unfinished_batches
@@ -152,6 +152,8 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
         denial=denial.answer if denial else "",
         way=way,
         again=request_again(manifest, outcomes, signed.location, to),
+        undo=request_undo(manifest, outcomes, folder.run, to),
+        undone=manifest.undo,
         page=page,
         invited=manifest.invite if manifest.jobtype == "import" and not manifest.dry_run else None,
         expected=_expected(folder, settings, progress) if manifest.dry_run else None,

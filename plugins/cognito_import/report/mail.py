@@ -63,6 +63,8 @@ def compose(  # noqa: PLR0913 - what a mail depends on
     engine_note: str | None = None,
     denial: str = "",
     again: str = "",
+    undo: str = "",
+    undone: str = "",
     page: str = "",
     invited: bool | None = None,
     expected: Expected | None = None,
@@ -76,6 +78,7 @@ def compose(  # noqa: PLR0913 - what a mail depends on
     who were created, None where nobody is created.
     `again` is the request that runs the failed rows again, as JSON in one line. `expected` is what a dry run expects of the
     real run, None for a run that was none.
+    `undo` is the request that undoes this run, as JSON, and `undone` the import that it has undone; both may be empty.
     `denial` is the answer to a question that was not approved (see `approval`), else empty.
     `way` says how the run is continued.
     `engine_note` says what went wrong with the engine ("batch 3: worker killed"). `test_prefix` goes before the
@@ -101,6 +104,8 @@ def compose(  # noqa: PLR0913 - what a mail depends on
         "expires_at": link.expires_at.astimezone(zone),
         "denial": denial,
         "again": one_line(again),
+        "undo": one_line(undo),
+        "undone": undone,
         "page": _page(page),
         "invited": invited,
         "expected": expected,

@@ -18,12 +18,14 @@ from cognito_import.records import STRICT, Record, problem, problems
 from cognito_import.settings import Engine, ExistingUsers, Flag, JobType, Settings
 from cognito_import.values import describe_type, is_at, is_mail_address
 
-WAYS: Final = ("data", "source", "lines")
-"""The keys that hold the users; a request has one of them."""
+WAYS: Final = ("data", "source", "lines", "undo")
+"""The keys that say which users; a request has one of them."""
 
 _ADMINISTRATOR: Final = "the address that the report is mailed to"
 _DATA: Final = "a non-empty array of objects such as [{'useremail': 'user01@example.com'}]"
 _LINES: Final = "text with a user in each line"
+_UNDONE: Final = ("import", "delete")
+"""The jobtypes that a request may name beside `undo`: the trigger form sends its default, and an undo deletes."""
 _SOURCE: Final = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(\S(?:.*\S)?)")
 
 
@@ -73,6 +75,7 @@ class ImportRequest:
         Field(description="s3://bucket/key of a .csv, .json or .jsonl file"),
     ] = None
     lines: Annotated[str | None, BeforeValidator(_lines), Field(description=_LINES)] = None
+    undo: Annotated[str | None, Field(description="the name of a finished import")] = None
 
     @classmethod
     def parse(cls, conf: object, settings: Settings) -> ImportRequest:
@@ -96,6 +99,10 @@ class ImportRequest:
             over["resend_invitation"] = False
             if given.get("resend_invitation") is True:
                 found.append("'resend_invitation' is true and nobody is invited; expected 'invite': true beside it")
+        if "undo" in given:
+            if given.get("jobtype", "delete") not in _UNDONE:
+                found.append("'jobtype' is given beside 'undo', which deletes users; expected nothing")
+            given["jobtype"] = "delete"
         try:
             request = cls(**{**over, **given})
         except ValidationError as error:
@@ -112,7 +119,8 @@ KEYS: Final = tuple(ImportRequest.__slots__)
 class UserRow(Record):
     """One user to process. `row` is the place in the request, counted from 1; `groups` are the groups to join.
 
-    `email_verified` and `enabled` are None where the row does not say so: a new user is both.
+    `username` and `until` are of an undo: the user whom the import created, and when the import had finished with it (ISO
+    8601). `email_verified` and `enabled` are None where the row does not say so: a new user is both.
     """
 
     row: int
@@ -121,6 +129,8 @@ class UserRow(Record):
     groups: tuple[str, ...] = ()
     email_verified: bool | None = None
     enabled: bool | None = None
+    username: str = ""
+    until: str = ""
 
 
 def administrator(value: object, settings: Settings) -> str:

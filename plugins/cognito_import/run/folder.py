@@ -50,6 +50,7 @@ from cognito_import.run.worker_files import WorkerFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
 
     from mypy_boto3_s3.client import S3Client
 
@@ -197,6 +198,14 @@ class RunFolder(WorkerFiles, RecordFiles):
             yield UserRow.from_json(line, self._name(name))
 
     # ---- outcomes
+
+    def finished_at(self) -> dict[int, datetime]:
+        """When the worker that finished each row last stored something, by S3's clock: it called for the row no later."""
+        moments: dict[int, datetime] = {}
+        for _, part in self._all_parts():
+            for outcome in part.checkpoint.outcomes:
+                moments[outcome.row] = max(part.written, moments.get(outcome.row, part.written))
+        return moments
 
     def progress(self) -> Progress:
         """What all workers have stored, and the check of the request before them."""

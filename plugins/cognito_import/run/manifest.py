@@ -43,7 +43,7 @@ def run_name(run_id: str, dag_id: str = DAG) -> str:
         return run_id
     digest = hashlib.sha256(f"{dag_id}\0{run_id}".encode()).hexdigest()[:8]
     legible = re.sub(r"[^0-9A-Za-z]+", "-", run_id).strip("-")[:_MAX_NAME_LENGTH].rstrip("-")
-    return f"{legible}-{digest}"
+    return f"{legible or 'run'}-{digest}"
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -79,6 +79,7 @@ class Manifest(Record):
     nobody may be touched before somebody approves, `asked_by` who asked, or empty where nobody knows. `invite_named` says
     that the request decided `invite`, and not the settings. `source_etag` is the version of the request's `source` that was
     read, if it had one. `asked` is when a file of the inbox arrived there. A `dry_run` changes nothing in the user pool.
+    `undo` is the import whose users this run deletes, or empty.
     """
 
     jobtype: JobType
@@ -108,6 +109,7 @@ class Manifest(Record):
     create_groups: bool = False
     resend_invitation: bool = False
     dry_run: bool = False
+    undo: str = ""
 
     @property
     def began_at(self) -> datetime:
