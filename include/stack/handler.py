@@ -4,7 +4,8 @@
     {"action": "acquire_lock", "run": NAME, "wait_for_slots": FLAG, "execution": ARN}   ->  whether it holds the lock
     {"action": "settle", "run": NAME, "execution": ARN, "before": TOLD}              ->  what it does next (next_step.Next)
     {"action": "begin_batch", "run", "round", "batch", "execution": ARN}             ->  the users that a child may call for
-    {"action": "store_batch", "place": {"run", "round", "batch"}, "results", "closed", "gave_up", "slowed"}  ->  who is finished
+    {"action": "store_batch", "place": {"run", "round", "batch"}, "results", "closed", "gave_up", "slowed",
+     "throttles", "slow_seconds"}                                                     ->  who is finished
     {"action": "report", "run": NAME, "send": FLAG, "kind": WORD, "detail": TEXT}    ->  what was reported
     {"action": "ended", "execution": ARN, "status": WORD}                            from EventBridge: it ended badly
 
@@ -94,6 +95,8 @@ def store_batch(event: JSON) -> list[int]:
         closed=event["closed"],
         gave_up=event["gave_up"],
         slowed=event["slowed"],
+        throttles=event.get("throttles", 0),
+        slow_seconds=event.get("slow_seconds", 0),
     )
 
 

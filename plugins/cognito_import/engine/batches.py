@@ -64,6 +64,7 @@ def run_batch(  # noqa: PLR0913 - the last two are for the state machine's funct
     worker = Worker(folder, batch, longest, sleep)
     worker.begin(pool.settings)
     progress = worker.take_over()
+    worker.meter = pool.pacer.meter(folder.now().timestamp())
     left = [row for row in rows if row.row not in progress.outcomes and wanted(row, progress)]
     if len(left) < len(rows):
         log.info("Batch %d: %d of %d users are left.", batch.number, len(left), len(rows))

@@ -22,7 +22,7 @@ from cognito_import.engine.precedence import Precedence
 from cognito_import.engine.shared_rate import UNHINDERED, SharedRate
 from cognito_import.engine.user_pool import JOBS
 from cognito_import.outcomes import Outcome
-from cognito_import.run.checkpoints import Checkpoint, Progress, Unsettled
+from cognito_import.run.checkpoints import Checkpoint, Progress, Unsettled, Work
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,6 +84,7 @@ def begin_batch(folder: RunFolder, settings: Settings, number: int, round_number
         begun = Checkpoint(
             unsettled=[Unsettled(row.row, row.useremail, since.isoformat()) for row in rows],
             busy_seconds=seconds + DRAIN_SECONDS + CALL_SECONDS,
+            work=Work(since.timestamp()),
         )
         if rows and folder.begin_checkpoint(number, _token(round_number), begun):
             # `settle` has made sure that no other run is at these users; now none begins.
@@ -118,6 +119,8 @@ def store_batch(  # noqa: PLR0913 - what a child hands over
     closed: bool,
     gave_up: bool,
     slowed: bool = False,
+    throttles: int = 0,
+    slow_seconds: float = 0.0,
 ) -> list[int]:
     """Store what a child made of its batch: `results` in the order of its calls, all of them if it is `closed`.
 
@@ -125,7 +128,8 @@ def store_batch(  # noqa: PLR0913 - what a child hands over
     be changed. Storing again, be it late, changes nothing. A result is `row`, `call` and `username`, of a look-up `user`;
     of a call that failed also `error`, the name that Step Functions gave it, `message`, and of a first call `at`, its start
     in milliseconds since the epoch. `gave_up` says that the child ended early because the service failed several users one
-    after another, `slowed` that throttles have made it slower than it began: then all slots go slower.
+    after another, `slowed` that throttles have made it slower than it began: then all slots go slower. It met `throttles` of them,
+    and went slower than its pace for `slow_seconds`.
     """
     manifest = folder.required_manifest()
     token = _token(round_number)
@@ -143,6 +147,9 @@ def store_batch(  # noqa: PLR0913 - what a child hands over
         if begun.closed:
             return [outcome.row for outcome in begun.outcomes]
         checkpoint = Checkpoint(begun.outcomes, [], closed, stop.told if stop else None, begun.busy_seconds)
+        if begun.work:
+            seconds = folder.now().timestamp() - begun.work.began
+            checkpoint.work = Work(begun.work.began, seconds, slow_seconds, throttles)
         for entry in begun.unsettled:
             row, results_of = rows[entry.row], made.get(entry.row, [])
             state = looked_up(row, results_of, JOBS[manifest.jobtype], objection) or judged(

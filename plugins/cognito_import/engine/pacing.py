@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cognito_import.aws import MAX_CALL_SECONDS
 from cognito_import.engine.shared_rate import LEAST, LOOK_SECONDS, UNHINDERED
+from cognito_import.run.checkpoints import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -109,8 +110,7 @@ class Pacer:
 
         `shared` is the rate of all slots, None for a slot that knows of no others. `ceiling` is the highest rate, as a
         fraction of the steady pace, and `start` the one to begin with, if it is above 1; up from there the slot finds out by
-        going slowly faster. Categories in `own` have seconds of
-        their own.
+        going slowly faster. Categories in `own` have seconds of their own.
         """
         self._seconds, self._own_seconds = seconds, own
         self._shared, self._asked = shared, -math.inf
@@ -123,6 +123,8 @@ class Pacer:
         self._taken = clock() - max(0.0, held_for)
         self._started: dict[Category, float] = {}
         self._fastest: dict[Category, float] = {}
+        self._waited = clock()
+        self._throttles, self._slowed = 0, 0.0
 
     @property
     def rate(self) -> float:
@@ -135,13 +137,23 @@ class Pacer:
         seconds = self._own_seconds.get(category, self._seconds)
         while (left := last + seconds / self.rate - self._clock()) > 0:
             self._sleep(left)  # it may end a little early, hence the loop
-        self._started[category] = self._clock()
+        self._started[category] = now = self._clock()
+        if self.rate < min(1.0, self._ceiling):
+            self._slowed += now - self._waited
+        self._waited = now
         self._own = min(self._ceiling, self._own + _REGAIN)
 
     def throttled(self) -> None:
         """Slow down, for a call was throttled."""
+        self._throttles += 1
         self._untold = self._untold or self.rate
         self._own = max(LEAST, self.rate * _CUT)
+
+    def meter(self, now: float) -> Callable[[], Work]:
+        """Return what tells the work that is done from `now` on, in seconds since the epoch."""
+        began, throttles, slowed = self._clock(), self._throttles, self._slowed
+        self._waited = began
+        return lambda: Work(now, self._clock() - began, self._slowed - slowed, self._throttles - throttles)
 
     def share(self) -> None:
         """Share a throttle with the other slots, and read theirs, if it is time to.

@@ -24,7 +24,7 @@ from cognito_import.engine.patience import Patience
 from cognito_import.engine.precedence import Precedence
 from cognito_import.errors import CallsStoppedError, LeaseLostError
 from cognito_import.outcomes import SUCCEEDED, Outcome
-from cognito_import.run.checkpoints import Checkpoint, Progress, Unsettled
+from cognito_import.run.checkpoints import Checkpoint, Progress, Unsettled, Work
 from cognito_import.run.seal import seal
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class Worker:
         self._contested: set[str] = set()
         self._alive = -math.inf
         self._lapsed = False
+        self.meter: Callable[[], Work | None] = lambda: None
 
     def begin(self, settings: Settings) -> None:
         """Make sure that the run's users may be called for, and that this batch is one of theirs."""
@@ -83,8 +84,7 @@ class Worker:
         self._taken = self._folder.now()
         while True:
             checkpoints = self._retrying(lambda: self._folder.checkpoints(self._batch.number))
-            left = [checkpoint.busy_seconds - age for checkpoint, age in checkpoints if not checkpoint.closed]
-            busy = [seconds for seconds in left if seconds > 0]
+            busy = [left for one, age in checkpoints if not one.closed and (left := one.busy_seconds - age) > 0]
             if not busy:
                 progress = Progress()
                 for checkpoint, _ in checkpoints:
@@ -238,6 +238,7 @@ class Worker:
 
     def _store(self) -> None:
         self.checkpoint.unsettled = list(self._unsettled.values())
+        self.checkpoint.work = self.meter()
 
         def write() -> None:
             began = time.monotonic()

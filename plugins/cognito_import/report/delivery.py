@@ -20,6 +20,7 @@ from cognito_import.records import STRICT, Record
 from cognito_import.report import link, mail, mail_claim, results
 from cognito_import.report.again import request_again, request_undo
 from cognito_import.report.mail import Expected
+from cognito_import.report.pace_kept import pace_kept
 from cognito_import.report.reasons import Reasons, Way
 from cognito_import.report.rows import all_outcomes, unfinished_batches
 from cognito_import.request.model import administrator
@@ -45,7 +46,8 @@ AGAIN: Final = timedelta(minutes=10)
 class Delivery:
     """A report that went out: its counts, the CSV's key, when its link ends (ISO 8601), and SES's id of the mail.
 
-    `may_expire_earlier` is the link's (see `link.Link`), and `mailed` is when the mail went out, ISO 8601.
+    `may_expire_earlier` is the link's (see `link.Link`), `mailed` is when the mail went out, ISO 8601, and `pace` says how fast
+    the run was.
     """
 
     counts: dict[str, Any]
@@ -56,11 +58,14 @@ class Delivery:
     may_expire_earlier: bool = False
     mailed: str = ""
     dry_run: bool = False
+    pace: str = ""
 
     def note(self, folder: RunFolder) -> str:
         """The counts, the run's name and the CSV's place in one line, for the list of runs: no address, no link."""
         counts = results.told(self.counts, dry_run=self.dry_run)
-        return f"{counts}; run {folder.run}; report s3://{folder.bucket}/{self.csv_key}"
+        return (
+            f"{counts}{'; ' * bool(self.pace)}{self.pace}; run {folder.run}; report s3://{folder.bucket}/{self.csv_key}"
+        )
 
     def is_fresh(self, now: datetime) -> bool:
         """Whether there is no reason yet to mail another link: this one has surely not ended, or was mailed just now."""
@@ -140,6 +145,7 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
         credentials_expire_at=credentials_expire_at,
         signer=signer,
     )
+    kept = pace_kept(folder, settings, progress, len(progress.outcomes) - manifest.rejected_rows)
     composed = mail.compose(
         summary,
         signed,
@@ -156,6 +162,7 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
         undone=manifest.undo,
         page=page,
         invited=manifest.invite if manifest.jobtype == "import" and not manifest.dry_run else None,
+        pace=kept,
         expected=_expected(folder, settings, progress) if manifest.dry_run else None,
     )
     with mail_claim.claimed(folder):
@@ -176,6 +183,7 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
             signed.may_expire_earlier,
             now.isoformat(),
             manifest.dry_run,
+            str(kept or ""),
         )
         mail_claim.remember(folder, Reported(digest.hexdigest(), delivery))
     log.info("Reported %d users: %s.", summary.total, summary.as_dict())

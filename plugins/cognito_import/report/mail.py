@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ses.type_defs import ContentTypeDef
 
     from cognito_import.report.link import Link
+    from cognito_import.report.pace_kept import PaceKept
     from cognito_import.report.results import Summary
 
 ADVICE: Final = {
@@ -68,6 +69,7 @@ def compose(  # noqa: PLR0913 - what a mail depends on
     page: str = "",
     invited: bool | None = None,
     expected: Expected | None = None,
+    pace: PaceKept | None = None,
     way: Way = "airflow",
     test_prefix: str = "",
 ) -> Mail:
@@ -77,7 +79,7 @@ def compose(  # noqa: PLR0913 - what a mail depends on
     `page` is the run's http(s) address in Airflow, or empty; `invited` says whether Cognito mailed invitations to those
     who were created, None where nobody is created.
     `again` is the request that runs the failed rows again, as JSON in one line. `expected` is what a dry run expects of the
-    real run, None for a run that was none.
+    real run, None for a run that was none. `pace` is how fast the run was, None where nobody knows.
     `undo` is the request that undoes this run, as JSON, and `undone` the import that it has undone; both may be empty.
     `denial` is the answer to a question that was not approved (see `approval`), else empty.
     `way` says how the run is continued.
@@ -109,6 +111,7 @@ def compose(  # noqa: PLR0913 - what a mail depends on
         "page": _page(page),
         "invited": invited,
         "expected": expected,
+        "pace": pace,
         "note": one_line(engine_note or "")[:_MAX_NOTE_LENGTH],
     }
     mail = render("mail", values)

@@ -55,12 +55,26 @@ class Unsettled:
         )
 
 
+@dataclass(frozen=True, slots=True, config=STRICT)
+class Work:
+    """When a worker worked: from `began`, in seconds since the epoch by the service's clock, for `seconds`.
+
+    In `slowed` of these it went slower than its pace, for `throttles` calls were throttled, its own or other workers'.
+    """
+
+    began: float
+    seconds: float = 0.0
+    slowed: float = 0.0
+    throttles: int = 0
+
+
 @dataclass(slots=True, config=STRICT)
 class Checkpoint(Record):
     """What one worker made of a batch.
 
     `closed` says that the worker makes no further call; until then it may make one for `busy_seconds` after the part was
-    stored. `stopped` is why it ended early, or None. `calls` are those that a dry run foresees, by operation.
+    stored. `stopped` is why it ended early, or None. `calls` are those that a dry run foresees, by operation. `work` is what
+    the report says of the pace.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
@@ -69,6 +83,7 @@ class Checkpoint(Record):
     stopped: Text | None = None
     busy_seconds: float = 0.0
     calls: dict[str, int] = field(default_factory=dict)
+    work: Work | None = None
 
 
 class StoredPart(NamedTuple):
@@ -103,6 +118,7 @@ class Progress:
     unsettled: dict[int, Unsettled] = field(default_factory=dict)
     stopped: dict[int, str] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
+    work: list[Work] = field(default_factory=list)
 
     def add(self, checkpoint: Checkpoint) -> None:
         """Add one part. An outcome settles its user, and of two outcomes the success is the true one."""
@@ -111,6 +127,8 @@ class Progress:
             if outcome.row not in self.outcomes or outcome.status == SUCCEEDED:
                 self.outcomes[outcome.row] = outcome
         self.calls.update(checkpoint.calls)
+        if checkpoint.work is not None:
+            self.work.append(checkpoint.work)
         for entry in checkpoint.unsettled:
             if entry.row not in self.outcomes:
                 self.unsettled[entry.row] = entry.merged(self.unsettled.get(entry.row))
