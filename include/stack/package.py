@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cognito_import.aws import CONFIGS
 from stack import definition
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +37,7 @@ FUNCTION = tuple(
 """The function's own modules."""
 LIBRARIES = ("boto3", "jinja2", "pandas", "pydantic", "tenacity", "tzdata")
 """What the core imports. boto3 is in Lambda's runtime too, but at a version of its own and without warning of a change."""
-SERVICES = frozenset({"cognito-idp", "s3", "secretsmanager", "ses", "sesv2", "stepfunctions", "sts"})
+SERVICES = frozenset(CONFIGS)
 """The services whose models the function needs; botocore brings 400, three quarters of its size."""
 MAX_BYTES = 250 * 1024 * 1024
 """Bytes of an unpacked function at most ("Lambda quotas", AWS Lambda Developer Guide)."""

@@ -71,6 +71,7 @@ def sandbox(whole_sandbox: Sandbox) -> Sandbox:
     assert whole_sandbox.aws is not None
     whole_sandbox.aws.clear_faults()
     whole_sandbox.aws.traffic()
+    whole_sandbox.aws.quotas()
     whole_sandbox.aws.reset()
     whole_sandbox.airflow.rest.set_pool("cognito_api", 20)
     return whole_sandbox

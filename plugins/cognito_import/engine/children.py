@@ -128,8 +128,8 @@ def store_batch(  # noqa: PLR0913 - what a child hands over
     be changed. Storing again, be it late, changes nothing. A result is `row`, `call` and `username`, of a look-up `user`;
     of a call that failed also `error`, the name that Step Functions gave it, `message`, and of a first call `at`, its start
     in milliseconds since the epoch. `gave_up` says that the child ended early because the service failed several users one
-    after another, `slowed` that throttles have made it slower than it began: then all slots go slower. It met `throttles` of them,
-    and went slower than its pace for `slow_seconds`.
+    after another, `slowed` that throttles have made it slower than it began: then all slots go slower. It met `throttles`, and
+    for `slow_seconds` it went slower than its pace.
     """
     manifest = folder.required_manifest()
     token = _token(round_number)
