@@ -83,8 +83,7 @@ def compose(  # noqa: PLR0913 - what a mail depends on
     `undo` is the request that undoes this run, as JSON, and `undone` the import that it has undone; both may be empty.
     `denial` is the answer to a question that was not approved (see `approval`), else empty.
     `way` says how the run is continued, `engine_note` what went wrong with the engine ("batch 3: worker killed").
-    `test_prefix` goes before the subject, so that a test's mail is not mistaken for a real one. A run with users left says so in
-    the subject and at the top.
+    `test_prefix` goes before the subject of a test's mail. A run with users left says so in the subject and at the top.
     """
     zone = ZoneInfo(time_zone)
     reasons = Reasons(locale, one_line(run), way=way)
