@@ -4,7 +4,7 @@
 Creates each user and adds it to its groups, or deletes it, and mails the administrator a link to a CSV that says for every
 address what happened and why. All runs together make at most 20 calls a second in each of Cognito's quota categories.
 
-**Start it** with *Trigger* and the form, with `airflow dags trigger cognito_import --conf '…'`, or by
+**Start it** on the page *Cognito*, with *Trigger* and the form, with `airflow dags trigger cognito_import --conf '…'`, or by
 `POST /api/v2/dags/cognito_import/dagRuns`. Put a `.csv`, `.json` or `.jsonl` file into S3; a conf to paste:
 
 ```json

@@ -35,7 +35,7 @@ async def _upload(request: Request) -> IO[bytes]:
             message = (
                 f"The file has more than {MAX_UPLOAD_BYTES:,} bytes. Put it into S3 and trigger the DAG, with `source`."
             )
-            raise HTTPException(status.HTTP_413_CONTENT_TOO_LARGE, message)
+            raise HTTPException(413, message)
         file.write(chunk)
     file.seek(0)
     return file
