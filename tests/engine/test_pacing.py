@@ -63,6 +63,18 @@ def test_categories_do_not_wait_for_each_other():
     assert abs(time.now - 101.0) < 1e-3
 
 
+def test_a_category_with_seconds_of_its_own_yields_like_the_others():
+    """A dry run reads faster than an import writes, and a throttle slows it down alike."""
+    time = Time()
+    pacer = Pacer(1.0, own={Category.USER_READ: 0.2}, held_for=1.0, clock=lambda: time.now, sleep=time.sleep)
+    for _ in range(11):
+        pacer.wait(Category.USER_READ)
+    assert abs(time.now - 102.0) < 1e-3
+    pacer.throttled()
+    pacer.wait(Category.USER_READ)
+    assert time.now >= 102.0 + 0.2 / 0.71
+
+
 def test_a_call_that_may_have_been_late_holds_the_next_one_back():
     """A call of unusual length may have reached the service at its end; the pace is kept from there, and only once."""
     time = Time()
