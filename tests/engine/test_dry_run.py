@@ -13,6 +13,7 @@ from cognito_import.ingest import ingest_request
 from cognito_import.preflight import Clients, check
 from cognito_import.report.delivery import deliver
 from cognito_import.run.folder import CALLING, IMPORTED, RunFolder
+from cognito_import.run.manifest import run_name
 from demo.watch import fetch, link_in, rows_of
 
 NEEDED = {"AdminGetUser", "AdminListGroupsForUser", "DescribeUserPool", "GetGroup", "GetProvisionedLimit"}
@@ -88,6 +89,16 @@ def changed(local_aws):
             ["UserNotFoundException", "WouldDelete", "WouldDelete", "InvalidAddress"],
             id="delete",
         ),
+        pytest.param(
+            {"jobtype": "disable"},
+            ["UserNotFoundException", "WouldDisable", "WouldDisable", "InvalidAddress"],
+            id="disable",
+        ),
+        pytest.param(
+            {"jobtype": "enable"},
+            ["UserNotFoundException", "WouldBeUnchanged", "WouldBeUnchanged", "InvalidAddress"],
+            id="enable",
+        ),
     ],
 )
 def test_every_row_says_what_would_become_of_its_user(start, resources, settings, local_aws, mails, request_, expected):
@@ -111,10 +122,27 @@ def test_every_row_says_what_would_become_of_its_user(start, resources, settings
     real = RunFolder(resources.s3, resources.bucket, "real")
     ingest_request(request, unasked, resources.s3, real)
     work(resources, unasked, real)
-    done = {"WouldCreate": "", "WouldDelete": "", "WouldBeUnchanged": "Existed", "WouldComplete": "Existed"}
+    done = dict.fromkeys(("WouldCreate", "WouldDelete", "WouldDisable"), "")
+    done |= {"WouldBeUnchanged": "Unchanged" if "jobtype" in request_ else "Existed", "WouldComplete": "Existed"}
     assert list(codes(real).values()) == [done.get(code, code) for code in expected]
     if request_ == {"existing_users": "complete"}:
         assert resources.users()["other@example.com"].groups == {"BASIC", "STAFF"}
+
+
+def test_a_dry_run_of_an_undo_names_the_undo_for_the_real_run(start, resources, settings, local_aws, mails):
+    """Not its CSV: by the addresses of a list others could be deleted than those whom the import created."""
+    created = start(run_name("import"), dry_run=False)
+    work(resources, settings, created)
+    folder = RunFolder(resources.s3, resources.bucket, "undo")
+    request = {"undo": created.run, "adminemail": resources.admin}
+    ingest_request({**request, "dry_run": True}, settings, resources.s3, folder)
+    local_aws.reset()
+    work(resources, settings, folder)
+    assert codes(folder) == {"new": "WouldDelete"}
+    assert {call["operation"] for call in local_aws.calls()} <= NEEDED
+    report(resources, settings, folder)
+    (line,) = [line for line in mails()[0]["BodyText"].splitlines() if line.startswith("{")]
+    assert json.loads(line) == request
 
 
 def test_the_report_says_what_the_real_run_would_take(start, resources, settings, mails):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from cognito_import.engine.jobs import Forecast, Job
 from cognito_import.engine.pacing import Category
-from cognito_import.outcomes import SUCCEEDED, Outcome
+from cognito_import.outcomes import SUCCEEDED, UNCHANGED, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +52,8 @@ class Change(Job):
     def _foresee(self, row: UserRow) -> Forecast:
         user = self.calls.make("AdminGetUser", Username=row.username or row.useremail)
         outcome = self.without_call(row, user, lambda *_: None)
+        if outcome is not None and outcome.status == SUCCEEDED:
+            return Forecast.of(row, UNCHANGED, outcome.message, ("AdminGetUser",), outcome.username)
         if outcome is not None:
             return Forecast(outcome, ("AdminGetUser",))
         return Forecast.of(row, *self.would, ("AdminGetUser", self.operation), str(user["Username"]))

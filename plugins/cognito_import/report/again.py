@@ -25,6 +25,8 @@ def request_again(manifest: Manifest, outcomes: Iterable[Outcome], location: str
 
     It completes users who exist if the run did, or if it created some without their groups.
     """
+    if manifest.undo and manifest.dry_run:
+        return json.dumps({"undo": manifest.undo, "adminemail": adminemail})
     if manifest.undo:
         return ""  # who is left has changed since, and is no longer the import's
     request: dict[str, object] = {"source": location, "adminemail": adminemail}

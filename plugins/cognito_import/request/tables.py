@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from cognito_import.errors import SourceError
-from cognito_import.outcomes import EXISTS_CODES, SUCCEEDED, UNCHANGED, WOULD, WOULD_COMPLETE
+from cognito_import.outcomes import EXISTS_CODES, SUCCEEDED, WOULD, WOULD_COMPLETE
 from cognito_import.request.fields import (
     COLUMN_FIELDS,
     MAX_FIELD_LENGTH,
@@ -34,7 +34,7 @@ _DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _SEPARATOR: Final = re.compile(r'"?sep=([\t!#-/:-@\[-`{-~])"?[\r\n]*', re.IGNORECASE)
 _MAX_SEPARATOR_LENGTH: Final = 16
 _MAX_SHOWN_LENGTH: Final = 40
-_OF_AN_IMPORT: Final = EXISTS_CODES | {WOULD_COMPLETE, UNCHANGED}
+_OF_AN_IMPORT: Final = EXISTS_CODES | {WOULD_COMPLETE}
 
 log = logging.getLogger(__name__)
 
