@@ -22,7 +22,7 @@ To delete users, use the same list with `"jobtype": "delete"`; `attributes` and 
 To undo an import, name its run: the users whom it created are deleted, once that is approved, except those who were changed since.
 
 ```json
-{"undo": "manual-2026-11-24T10-00-00-1a2b3c4d", "adminemail": "admin@example.com"}
+{"undo": "run-20261124T100000Z-1a2b3c", "adminemail": "admin@example.com"}
 ```
 
 To import a list again until it is true, add `"existing_users": "complete"`: users who exist join the groups that they lack and
