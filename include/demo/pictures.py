@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demo import console_pictures
+from demo.resources import GROUP
 from demo.sandbox import DAG, NIGHTLY, Sandbox
-from demo.users import make_users
+from demo.users import MALFORMED, make_users
 from demo.watch import fetch, link_in, rows_of
 from sandbox.waiting import until
 
@@ -78,9 +79,10 @@ def _trigger_form(page: Page, sandbox: Sandbox) -> None:
 def _import(page: Page, sandbox: Sandbox) -> None:
     """The list of mapped tasks of an import that is under way."""
     sandbox.resources.add_user(make_users(60, "example.com")[2]["useremail"])
-    run_id = sandbox.airflow.rest.trigger(
-        DAG, {"data": make_users(60, "example.com"), "adminemail": sandbox.resources.admin}
-    )
+    users = make_users(60, "example.com")
+    # The CSV keeps what the list says of a failed row.
+    users[MALFORMED] |= {"attributes": {"given_name": "太郎", "custom:department": "営業部"}, "groups": [GROUP]}
+    run_id = sandbox.airflow.rest.trigger(DAG, {"data": users, "adminemail": sandbox.resources.admin})
     until(
         "a batch", lambda: sandbox.airflow.rest.count(DAG, run_id, "process_users", ["success"]), seconds=120, every=0.5
     )
