@@ -7,14 +7,17 @@ from datetime import UTC, datetime
 
 import boto3
 import pytest
+from botocore.stub import Stubber
 
 from cognito_import import aws, night
 from cognito_import.engine.batches import run_batch
 from cognito_import.engine.pacing import Pacer
 from cognito_import.engine.user_pool import UserPool
 from cognito_import.errors import CallsStoppedError
+from cognito_import.findings import Findings
 from cognito_import.inbox import Inbox
 from cognito_import.ingest import ingest_request
+from cognito_import.mail_ready import check_invitations
 from cognito_import.report.delivery import deliver
 from cognito_import.report.reasons import Reasons
 from cognito_import.run.folder import INVITED, RunFolder
@@ -174,3 +177,19 @@ def test_a_limit_that_is_met_all_the_same_is_handed_over_too(read, resources, se
     local_aws.clear_faults()
     night_of(resources, settings, read)
     assert set(resources.users()) == set(USERS[:4])
+
+
+@pytest.mark.parametrize(
+    ("most", "region", "warned"), [(9, "", True), (-1, "", False), (10, "", False), (9, "x", False)]
+)
+def test_what_ses_allows_is_said_before_the_run(read, resources, most, region, warned):
+    """With SES as the user pool's sender its quota counts, in the same Region, if it may be asked for."""
+    manifest = read("run", invite=True, dry_run=True).required_manifest()
+    client = boto3.client("sesv2")
+    arn = f"arn:aws:ses:{client.meta.region_name}{region}:000000000000:identity/a.jp"
+    pool = {"EmailConfiguration": {"EmailSendingAccount": "DEVELOPER", "SourceArn": arn}}
+    findings = Findings()
+    with Stubber(client) as stubber:
+        stubber.add_response("get_account", {"SendQuota": {"Max24HourSend": most, "SentLast24Hours": 0}})
+        check_invitations(manifest, pool, client, findings)
+    assert [f"{most} more mails" in warning for warning in findings.warnings] == [True] * warned

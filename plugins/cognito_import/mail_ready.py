@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_ses.client import SESClient
 
     from cognito_import.findings import Findings
+    from cognito_import.run.manifest import Manifest
 
 
 def check_sender(sender: str, ses: SESClient, findings: Findings) -> None:
@@ -45,6 +48,23 @@ def check_recipient(address: str, ses: SESClient, sesv2: Any, findings: Findings
             "mailed: verify the address or its domain in this Region, or ask AWS for production access."
         )
     _check_suppression(address, sesv2, account, findings)
+
+
+def check_invitations(manifest: Manifest, pool: Mapping[str, Any], sesv2: Any, findings: Findings) -> None:
+    """Warn if the user pool sends by SES, and SES allows fewer mails than the run has users to invite."""
+    sender = pool.get("EmailConfiguration", {})
+    if sesv2 is None or not manifest.invite or sender.get("EmailSendingAccount") != "DEVELOPER":
+        return
+    if f":{sesv2.meta.region_name}:" not in sender.get("SourceArn", ""):
+        return  # the quota is another Region's
+    account = findings.ask("SES's account", sesv2.get_account, allow="ses:GetAccount", optional=True) or {}
+    quota, users = account.get("SendQuota", {}), manifest.users - manifest.rejected_rows
+    left = max(0.0, quota.get("Max24HourSend", -1) - quota.get("SentLast24Hours", 0))
+    if quota.get("Max24HourSend", -1) >= 0 and left < users:
+        findings.warnings.append(
+            f"SES allows the account {left:,.0f} more mails in 24 hours, and the run may invite {users:,} users: those beyond "
+            "are created, or fail, without an invitation. Split the list, or ask AWS for a higher sending quota."
+        )
 
 
 def _check_suppression(address: str, sesv2: Any, account: dict[str, Any], findings: Findings) -> None:

@@ -80,7 +80,7 @@ def check(  # noqa: PLR0913 - what readiness depends on
     calls: Counter[str] = Counter()
     counted = (calls.update(job.calls_needed(row)) or row for row in rows)
     checks: list[Callable[[], None]] = [
-        lambda: _check_user_pool(manifest, settings, clients.cognito, counted, findings),
+        lambda: _check_user_pool(manifest, settings, clients, counted, findings),
         lambda: _check_bucket(settings, clients.s3, findings),
         lambda: _check_mail(manifest, settings, clients, findings),
         lambda: found.append(run_pace(clients.cognito, settings, job.categories, dry_run=manifest.dry_run)),
@@ -144,12 +144,11 @@ def _check_bucket(settings: Settings, s3: S3Client, findings: Findings) -> None:
 def _check_user_pool(
     manifest: Manifest,
     settings: Settings,
-    cognito: CognitoIdentityProviderClient,
+    clients: Clients,
     rows: Iterable[UserRow],
     findings: Findings,
 ) -> None:
-    user_pool_id = manifest.user_pool_id
-    pool = pool_fit.look_up(cognito, user_pool_id, findings)
+    pool = pool_fit.look_up(clients.cognito, manifest.user_pool_id, findings)
     if not pool:
         return
     pool_fit.check_usernames(pool, manifest.jobtype, findings)
@@ -157,8 +156,9 @@ def _check_user_pool(
         return
     pool_fit.check_password(pool, settings.temporary_password, findings)
     pool_fit.check_attributes(pool, rows, findings)
+    mail_ready.check_invitations(manifest, pool, clients.sesv2, findings)
     if not manifest.create_groups:
-        _ask_for_groups(manifest, cognito.get_group, "cognito-idp:GetGroup", findings)
+        _ask_for_groups(manifest, clients.cognito.get_group, "cognito-idp:GetGroup", findings)
 
 
 def _ask_for_groups(manifest: Manifest, call: Callable[..., Any], allow: str, findings: Findings) -> None:

@@ -123,6 +123,20 @@ def test_a_night_with_few_files_is_a_success(sandbox, put, stored, empty, addres
     assert set(users) <= set(resources.users())
 
 
+def test_whom_a_night_cannot_invite_the_next_one_does(sandbox, vary, put, stored, empty, addresses, resources):
+    """Cognito's own sender mails 50 a day: the night is a success, and leaves the others in the inbox as a file."""
+    vary(invite=True)
+    users = addresses(53)
+    put("joiners.csv", csv(users))
+    rest = sandbox.airflow.rest
+    night = rest.trigger(NIGHTLY, {})
+    assert rest.wait(NIGHTLY, night, seconds=300) == "success"
+    (left,) = (name for name in stored() if not name.startswith("processed/"))
+    assert re.fullmatch(r"joiners_rest_\w+\.csv", left)
+    assert [user for user in users if user in stored()[left]] == users[50:]
+    assert set(users) & set(resources.users()) == set(users[:50])
+
+
 def test_an_inbox_that_cannot_be_listed_is_no_success(sandbox, vary):
     """The night is red although its last task runs whatever happened before; what no retry changes is not tried again."""
     vary(inbox="s3://no-such-bucket-anywhere/inbox/")

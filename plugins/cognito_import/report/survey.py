@@ -52,16 +52,16 @@ def survey(folder: RunFolder, cognito: CognitoIdentityProviderClient, now: datet
             if time.monotonic() > until:
                 break
             if place % every == 0:
-                _add(found, calls, row.useremail, now)
+                _add(found, calls, row.username or row.useremail, now)
     except (CallsStoppedError, UserFailedError) as error:
         log.warning("The question does not say what the users are like; they could not be looked up: %s", error)
         return None
     return found
 
 
-def _add(found: Survey, calls: Calls, useremail: str, now: datetime) -> None:
+def _add(found: Survey, calls: Calls, name: str, now: datetime) -> None:
     try:
-        user = calls.make("AdminGetUser", Username=useremail)
+        user = calls.make("AdminGetUser", Username=name)
     except UserFailedError as failure:
         if failure.code != "UserNotFoundException":
             raise
