@@ -49,7 +49,7 @@ audit log, to everybody who may see those; of a `source` it shows only the file'
 | task | does | when it fails |
 | --- | --- | --- |
 | `read_request` | checks the request, stores its users in the report bucket | the message names the key; no user was touched; correct the setting or the file and clear it with *Downstream*, or trigger a run with a corrected conf |
-| `preflight` | checks user pool, groups, bucket, sender, credentials and quota | fix what it lists, then clear `read_request` with *Downstream* |
+| `preflight` | checks user pool, groups, bucket, sender, credentials and quota; its log says when the run will be over | fix what it lists, then clear `read_request` with *Downstream* |
 | `choose_engine` | continues with `process_users` or `start_execution`; with `approve` if the run needs approval | |
 | `approve` | asks, and waits for the answer (*Required Actions*) | rejected, or no answer in time: nobody is deleted; clear it with *Downstream* to ask again |
 | `process_users` | one task for each batch of users, in the pool `cognito_api` | retries by itself for about 45 minutes, and resumes after the last finished user |
