@@ -159,3 +159,53 @@ def test_a_user_of_somebody_else_is_completed_however_new_it_is(resources, setti
         settle(folder, settings, boto3.client("cognito-idp", config=aws.COGNITO), Next(), seconds=60).step == "report"
     )
     assert [outcome.code for outcome in progress(folder).outcomes.values()] == [code]
+
+
+@pytest.mark.parametrize("disabled", [True, False])
+def test_a_child_is_done_with_a_user_when_all_its_calls_are(resources, settings, disabled):
+    """A user who is to be disabled, and is not yet, has no outcome; settling disables it."""
+    folder = RunFolder(resources.s3, resources.bucket, "run-3")
+    request = {
+        "data": [{"useremail": "new@example.com", "groups": [], "enabled": False}],
+        "adminemail": resources.admin,
+        "engine": "step_functions",
+    }
+    ingest_request(request, settings, resources.s3, folder)
+    (user,) = begin_batch(folder, settings, 1, 1)["users"]
+    assert (user["groups"], user["disable"]) == ([], True)
+    name = resources.cognito.admin_create_user(**user["arguments"])["User"]["Username"]
+    done = {"row": 1, "username": name, "error": "", "message": "", "at": 0}
+    results = [{**done, "call": "AdminCreateUser"}, *[{**done, "call": "AdminDisableUser"}] * disabled]
+    store_batch(folder, 1, 1, results, closed=True, gave_up=False)
+    assert set(progress(folder).outcomes) == ({1} if disabled else set())
+    client = boto3.client("cognito-idp", config=aws.COGNITO)
+    assert settle(folder, settings, client, Next("begin", round=1), seconds=60).step == "report"
+    assert progress(folder).outcomes[1].status == "succeeded"
+    if not disabled:  # the child's call was only said to be made
+        found = resources.cognito.admin_get_user(UserPoolId=settings.user_pool_id, Username=name)
+        assert found["Enabled"] is False
+
+
+def test_a_user_who_exists_is_invited_again_by_settling(resources, settings, local_aws):
+    """The child's call finds that the user exists; the core's worker sends the invitation."""
+    folder = RunFolder(resources.s3, resources.bucket, "run-4")
+    resources.add_user("there@example.com")
+    request = {
+        "data": ["there@example.com"],
+        "adminemail": resources.admin,
+        "engine": "step_functions",
+        "invite": True,
+        "resend_invitation": True,
+    }
+    ingest_request(request, settings, resources.s3, folder)
+    begin_batch(folder, settings, 1, 1)
+    exists = {
+        "error": "UsernameExistsException",
+        "message": "User account already exists (Service: X, Status Code: 400, Request ID: 0)",
+    }
+    exists |= {"row": 1, "call": "AdminCreateUser", "username": "", "at": 0}
+    store_batch(folder, 1, 1, [exists], closed=True, gave_up=False)
+    client = boto3.client("cognito-idp", config=aws.COGNITO)
+    assert settle(folder, settings, client, Next("begin", round=1), seconds=60).step == "report"
+    assert progress(folder).outcomes[1].message == "Existed already; invited again."
+    assert sum("there@example.com" in mail["To"] for mail in local_aws.outbox()) == 1
