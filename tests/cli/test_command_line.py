@@ -280,6 +280,16 @@ def test_a_deletion_that_nobody_has_to_approve_is_never_silent(cli, users, resou
     assert (code, "1 failed" in out) == (0, True)  # there is no such user, which is a result
 
 
+@pytest.mark.parametrize("approve", [True, False])
+def test_disabling_is_asked_about_where_the_setting_says_so(cli, users, resources, local_aws, approve):
+    """As in Airflow; a user who can be enabled again is no deletion."""
+    assert cli("run", users(1), "--admin", resources.admin)[0] == 0
+    disabling = ("run", users(1), "--admin", resources.admin, "--jobtype", "disable")
+    code, _, errors = cli(*disabling, approve_disabling=approve, approve_own=True)
+    assert (code, "Nobody is there to answer" in errors) == ((2, True) if approve else (0, False))
+    assert calls(local_aws, "AdminDisableUser") == (not approve)
+
+
 def test_a_report_is_made_anew(cli, users, resources, mails):
     """With a new link, also to another address, and for a run by its id in Airflow."""
     airflow = "manual__2026-11-24T10:00:00+00:00"

@@ -1,7 +1,8 @@
-"""Who may have users deleted from a terminal, and how it is asked.
+"""Who may have users deleted or disabled from a terminal, and how it is asked.
 
-The rule is Airflow's. Where the settings have deletions approved, a person types the number of users, and that person is not
-the one who asked, unless `approve_own` allows it. AWS says who runs a command. Elsewhere `--yes` answers for a script.
+The rule is Airflow's. Where the settings have a run approved, a person types the number of users, and that person is not
+the one who asked, unless `approve_own` allows it. AWS says who runs a command. Elsewhere a deletion is asked
+about all the same, and `--yes` answers for a script.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 def require_consent(folder: RunFolder, deployment: Deployment, *, yes: bool) -> None:
     """Return if the run's users may be called for. Raises NotApprovedError; nobody was touched."""
     manifest = folder.required_manifest()
-    if manifest.jobtype == "import" or manifest.dry_run or manifest.users == manifest.rejected_rows:
+    if manifest.dry_run or manifest.users == manifest.rejected_rows:
         return
     if _is_approved(folder, manifest):
         return
     if not manifest.approve:
-        if not yes:
+        if manifest.jobtype == "delete" and not yes:
             _ask(folder, manifest)
         return
     by = _approver(folder, manifest, deployment, yes=yes)

@@ -65,8 +65,7 @@ def run(
 
 def read(request: dict[str, Any], folder: RunFolder, deployment: Deployment) -> Manifest:
     """Fill the run folder, or find it filled. Raises RequestError and what else `ingest_request` does."""
-    asks = request.get("jobtype") in (None, "", "import") and not request.get("undo")
-    asked_by = "" if asks else deployment.caller
+    asked_by = deployment.caller if deployment.settings.asks_before(str(request.get("jobtype"))) else ""
     return ingest_request(
         request, deployment.settings, folder.s3, folder, cognito=deployment.cognito, asked_by=asked_by
     )
