@@ -122,6 +122,7 @@ def test_a_request_comes_from_a_file_or_standard_input(cli, resources, tmp_path)
         (("run",), "nothing to do"),
         (("run", "--name", "no-such-run"), "no run no-such-run"),
         (("report", "no-such-run"), "no run no-such-run"),
+        (("undo", "no-such-run"), "no run no-such-run"),
         (("check",), "nothing to check"),
         (("run", "--admin", "a@example.com", "--name", "no-such-run"), "adminemail is given without users"),
         (("run", "--request", "engine.json"), "'engine' is 'step_functions'"),
@@ -288,6 +289,23 @@ def test_disabling_is_asked_about_where_the_setting_says_so(cli, users, resource
     code, _, errors = cli(*disabling, approve_disabling=approve, approve_own=True)
     assert (code, "Nobody is there to answer" in errors) == ((2, True) if approve else (0, False))
     assert calls(local_aws, "AdminDisableUser") == (not approve)
+
+
+def test_an_import_is_undone(cli, users, resources, local_aws, mails):
+    """As any deletion, after somebody has approved it; the import is named as people find it."""
+    assert cli("run", users(2), "--admin", resources.admin, "--name", "wrong-list")[0] == 0
+    place = f"s3://{resources.bucket}/runs/wrong-list/"
+    code, out, _ = cli("undo", place, "--dry-run")
+    assert (code, "dry run, nothing was changed: 2 users" in out) == (0, True)
+    undo = ("undo", place, "--name", "undo-wrong-list")
+    code, _, errors = cli(*undo, typed="2")
+    assert (code, "somebody else has to approve it" in errors) == (2, True)
+    assert calls(local_aws, "AdminDeleteUser") == 0
+    code, out, errors = cli("run", "--name", "undo-wrong-list", typed="2", approve_own=True)
+    assert code == 0, errors
+    assert "2 users: 2 succeeded; run undo-wrong-list" in out
+    assert calls(local_aws, "AdminDeleteUser") == 2
+    assert resources.users() == {}
 
 
 def test_a_report_is_made_anew(cli, users, resources, mails):

@@ -12,8 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cognito_import import aws
 from cognito_import.errors import NotReadyError, SettingsError
 from cognito_import.run.folder import RunFolder
-from cognito_import.run.manifest import run_name
 from cognito_import.settings import Settings
+from cognito_import.undo import pasted_run
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -69,8 +69,8 @@ class Deployment:
             raise aws.failure(NotReadyError, error, "asked for", "Your identity in AWS") from error
 
     def folder(self, run: str) -> RunFolder:
-        """Return the folder of a run, by its name or its id in Airflow."""
-        return RunFolder(self.s3, self.settings.report_bucket, run_name(run))
+        """Return the folder of a run, by its name or whatever `pasted_run` takes."""
+        return RunFolder(self.s3, self.settings.report_bucket, pasted_run(run))
 
     @cached_property
     def _session(self) -> Session:

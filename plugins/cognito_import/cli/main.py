@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cognito_import.cli.deployment import Deployment
+    from cognito_import.run.folder import RunFolder
 
 COMPLETE, INCOMPLETE, REFUSED, KILLED = 0, 1, 2, 130
 _REFUSALS: Final = (NotApprovedError, NotReadyError, PreflightError, RequestError, RunFolderError, SettingsError)
@@ -90,12 +91,18 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m cognito_import", epilog=_CODES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
-    run = commands.add_parser("run", parents=[users, link, common], help="run a request, or go on with a run")
-    run.add_argument("--name", metavar="RUN", help="name of the run; one that is there is gone on with")
-    run.add_argument("--yes", action="store_true", help="answer yes where the settings have nobody approve")
+    named = argparse.ArgumentParser(add_help=False)
+    named.add_argument("--name", metavar="RUN", help="name of the run; one that is there is gone on with")
+    named.add_argument("--yes", action="store_true", help="answer yes where the settings have nobody approve")
+    run = commands.add_parser("run", parents=[users, named, link, common], help="run a request, or go on with a run")
     run.set_defaults(command=_run)
     check = commands.add_parser("check", parents=[users, common], help="check a request and AWS, and change nothing")
     check.set_defaults(command=_check)
+    undo = commands.add_parser("undo", parents=[named, link, common], help="delete the users whom an import created")
+    undo.add_argument("run", metavar="RUN", help="name of the import, or its id in Airflow")
+    undo.add_argument("--admin", metavar="ADDRESS", help="who gets the report; default: who got the import's")
+    undo.add_argument("--dry-run", action="store_true", help="change nothing, report who would be deleted")
+    undo.set_defaults(command=_undo)
     report = commands.add_parser("report", parents=[link, common], help="mail a run's report again, with a new link")
     report.add_argument("run", metavar="RUN", help="name of the run, or its id in Airflow")
     report.add_argument("--admin", metavar="ADDRESS", help="where this run's mails go from now on")
@@ -141,13 +148,30 @@ def _check(options: argparse.Namespace, deployment: Deployment) -> bool:
     return not rejected
 
 
+def _undo(options: argparse.Namespace, deployment: Deployment) -> bool:
+    from cognito_import.cli.running import run
+
+    undone = _there(options, deployment)
+    request = {"undo": undone.run, "adminemail": options.admin or undone.required_manifest().adminemail}
+    if options.dry_run:
+        request["dry_run"] = True
+    folder = deployment.folder(options.name or new_run_name(datetime.now(UTC), "undo"))
+    return run(request, folder, deployment, yes=options.yes, link_profile=options.link_profile)
+
+
 def _report(options: argparse.Namespace, deployment: Deployment) -> bool:
     from cognito_import.cli.running import report
 
+    folder = _there(options, deployment)
+    if options.admin is not None:
+        folder.correct_adminemail(administrator(options.admin, deployment.settings))
+    return report(folder, deployment, options.link_profile, anew=True)
+
+
+def _there(options: argparse.Namespace, deployment: Deployment) -> RunFolder:
+    """Return the folder of the run that is named, which has to be there."""
     folder = deployment.folder(options.run)
     if folder.manifest() is None:
         message = f"There is no run {folder.run} in s3://{folder.bucket}; expected a run's name, or its id in Airflow."
         raise RequestError(message)
-    if options.admin is not None:
-        folder.correct_adminemail(administrator(options.admin, deployment.settings))
-    return report(folder, deployment, options.link_profile, anew=True)
+    return folder

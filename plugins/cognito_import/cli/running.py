@@ -65,7 +65,8 @@ def run(
 
 def read(request: dict[str, Any], folder: RunFolder, deployment: Deployment) -> Manifest:
     """Fill the run folder, or find it filled. Raises RequestError and what else `ingest_request` does."""
-    asked_by = deployment.caller if deployment.settings.asks_before(str(request.get("jobtype"))) else ""
+    jobtype = "delete" if request.get("undo") else str(request.get("jobtype"))
+    asked_by = deployment.caller if deployment.settings.asks_before(jobtype) else ""
     return ingest_request(
         request, deployment.settings, folder.s3, folder, cognito=deployment.cognito, asked_by=asked_by
     )
