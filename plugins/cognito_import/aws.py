@@ -202,7 +202,7 @@ def failure(  # noqa: PLR0913 - the parts of a sentence
 
 
 def error_details(error: Exception) -> tuple[str, str]:
-    """The error code and message of a botocore `error`, or its class and text if no service answered."""
+    """Return the error code and message of a botocore `error`, or its class and text if no service answered."""
     if isinstance(error, ClientError):
         response = error.response.get("Error", {})
         return str(response.get("Code", "Unknown")), str(response.get("Message", "no message")).strip()
@@ -210,5 +210,5 @@ def error_details(error: Exception) -> tuple[str, str]:
 
 
 def server_time(response: Any) -> datetime:
-    """The service's own clock, from an answer's Date header, so that no two clocks are ever compared."""
+    """Return the service's own clock, from an answer's Date header, so that no two clocks are ever compared."""
     return parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"])

@@ -44,17 +44,17 @@ LOOKED_UP_AT_ONCE: Final = 10
 
 
 def first_call(row: UserRow, settings: Settings, jobtype: str) -> JSON:
-    """A user as a child gets it: the first call with its arguments, and what follows it."""
+    """Return a user as a child gets it: the first call with its arguments, and what follows it."""
     return {"row": row.row, **JOBS[jobtype].first_call(row, settings)}
 
 
 def weight(row: UserRow, settings: Settings, jobtype: str) -> int:
-    """The bytes that a user takes in a state, at most: JSON may escape what is not ASCII."""
+    """Return the bytes that a user takes in a state, at most: JSON may escape what is not ASCII."""
     return len(json.dumps(first_call(row, settings, jobtype))) + 1
 
 
 def begin_batch(folder: RunFolder, settings: Settings, number: int, round_number: int, *, nobody: bool = False) -> JSON:
-    """What a child needs to work on batch `number`, after it was stored that its users may be called for.
+    """Return what a child needs to work on batch `number`, after it was stored that its users may be called for.
 
     Nobody (also if `nobody` says so) is given to a child that is started a second time, as AWS may do with an EXPRESS
     execution: what the first one has done is settled later. `deadline` and `last` are until when the child may begin

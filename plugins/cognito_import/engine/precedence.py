@@ -131,7 +131,7 @@ def _shared(other: RunFolder, users: set[str]) -> set[str]:
 
 
 def _made(other: RunFolder, users: set[str]) -> list[Outcome]:
-    """The outcomes of those users whom the import has created."""
+    """Return the outcomes of those users whom the import has created."""
     shared = _shared(other, users)
     found = other.progress().outcomes.values() if shared else ()
     return [outcome for outcome in found if outcome.created and folded(outcome.useremail) in shared]

@@ -61,14 +61,14 @@ class Delivery:
     pace: str = ""
 
     def note(self, folder: RunFolder) -> str:
-        """The counts, the run's name and the CSV's place in one line, for the list of runs: no address, no link."""
+        """Return the counts, the run's name and the CSV's place in one line, for the list of runs: no address, no link."""
         counts = results.told(self.counts, dry_run=self.dry_run)
         return (
             f"{counts}{'; ' * bool(self.pace)}{self.pace}; run {folder.run}; report s3://{folder.bucket}/{self.csv_key}"
         )
 
     def is_fresh(self, now: datetime) -> bool:
-        """Whether there is no reason yet to mail another link: this one has surely not ended, or was mailed just now."""
+        """Return whether there is no reason yet to mail another link: this one has surely not ended, or was mailed just now."""
         if datetime.fromisoformat(self.link_expires_at) <= now:
             return False
         return not self.may_expire_earlier or now - datetime.fromisoformat(self.mailed) < AGAIN
@@ -196,7 +196,7 @@ def _expected(folder: RunFolder, settings: Settings, progress: Progress) -> Expe
 
 
 def _delivered(folder: RunFolder, digest: str, now: datetime) -> Delivery | None:
-    """What was reported before, if there is no reason to mail again."""
+    """Return what was reported before, if there is no reason to mail again."""
     before = folder.read_report(Reported)
     if before and before.digest == digest and before.delivery.is_fresh(now):
         log.info("These outcomes are reported already, and their link has not ended; mailing nothing.")
@@ -214,7 +214,7 @@ def _how_to_correct(folder: RunFolder, way: Way) -> str:
 
 
 def failure_reason(folder: RunFolder, state: str) -> str | None:
-    """Why a run that has ended in `state` is no success, in words for the file that it was about; None if it is one."""
+    """Return why a run that has ended in `state` is no success, in words for the file that it was about; None if it is one."""
     if state == "success":
         return None
     reported = folder.read_report(Reported)

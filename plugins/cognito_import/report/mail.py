@@ -177,7 +177,7 @@ def compose_question(  # noqa: PLR0913 - what the mail depends on
 
 
 def _page(address: str) -> str:
-    """A web page's address, or nothing where it is none."""
+    """Return a web page's address, or nothing where it is none."""
     return address if address.startswith(("https://", "http://")) and address.isprintable() else ""
 
 

@@ -40,7 +40,7 @@ class PaceKept:
         return max(1, round(self.slowed / 60))
 
     def __str__(self) -> str:
-        """The pace in a few words, for the run's note."""
+        """Return the pace in a few words, for the run's note."""
         throttles = f", {self.throttles:,} throttle{'s' * (self.throttles != 1)}" if self.throttles else ""
         return f"{self.rate:.1f} users/s of at most {self.limit:g}{throttles}"
 
@@ -68,7 +68,7 @@ def pace_kept(folder: RunFolder, settings: Settings, progress: Progress, users: 
 
 
 def _covered(work: list[Work]) -> float:
-    """The seconds in which at least one worker worked."""
+    """Return the seconds in which at least one worker worked."""
     seconds = end = 0.0
     for one in sorted(work, key=lambda one: one.began):
         until = one.began + one.seconds

@@ -39,7 +39,7 @@ class Unsettled:
     existed: bool = False
 
     def outcome(self) -> Outcome:
-        """What to report as long as nobody settles the user: never a failure of its own."""
+        """Return what to report as long as nobody settles the user: never a failure of its own."""
         return Outcome.failed(self.row, self.useremail, INTERRUPTED, self.reason, self.username)
 
     def merged(self, other: Unsettled | None) -> Unsettled:

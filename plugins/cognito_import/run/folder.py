@@ -82,7 +82,7 @@ class RunFolder(WorkerFiles, RecordFiles):
     # ---- what the run is
 
     def reading(self) -> Reading | None:
-        """The run's manifest as it was read from the request, or None while it has none. Looked up once."""
+        """Return the run's manifest as it was read from the request, or None while it has none. Looked up once."""
         reading = self._reading  # threads may share the folder
         if reading is None and (found := self._version("manifest.json")) is not None:
             stored = Manifest.from_json(found[0], self._name("manifest.json"))
@@ -92,7 +92,7 @@ class RunFolder(WorkerFiles, RecordFiles):
         return reading
 
     def manifest(self) -> Manifest | None:
-        """The run's manifest with the administrator's address as it was corrected, or None while it has none."""
+        """Return the run's manifest with the administrator's address as it was corrected, or None while it has none."""
         reading = self.reading()
         return reading and replace(reading.stored, adminemail=reading.adminemail)
 
@@ -102,7 +102,7 @@ class RunFolder(WorkerFiles, RecordFiles):
         self._reading = None
 
     def required_manifest(self) -> Manifest:
-        """The run's manifest; RunFolderError if it has none."""
+        """Return the run's manifest; RunFolderError if it has none."""
         manifest = self.manifest()
         if manifest is None:
             message = f"{self._name('manifest.json')} is missing; run the run's first task again."
@@ -165,7 +165,7 @@ class RunFolder(WorkerFiles, RecordFiles):
         return name
 
     def cells(self) -> Iterator[dict[str, str]]:
-        """What the list says of each user for the report alone, in the request's order; rejected rows are among them."""
+        """Yield what the list says of each user for the report alone, in the request's order; rejected rows are among them."""
         for line in self._lines(self.required_manifest().cells):
             yield json.loads(line)
 
@@ -178,7 +178,7 @@ class RunFolder(WorkerFiles, RecordFiles):
     # ---- rows
 
     def rows(self, batch: Batch) -> list[UserRow]:
-        """The rows of one batch."""
+        """Return the rows of one batch."""
         if not batch.size:
             return []
         span = f"bytes={batch.offset}-{batch.offset + batch.length - 1}"
@@ -200,7 +200,7 @@ class RunFolder(WorkerFiles, RecordFiles):
     # ---- outcomes
 
     def finished_at(self) -> dict[int, datetime]:
-        """When the worker that finished each row last stored something, by S3's clock: it called for the row no later."""
+        """Return when the worker that finished each row last stored something, by S3's clock: it called for the row no later."""
         moments: dict[int, datetime] = {}
         for _, part in self._all_parts():
             for outcome in part.checkpoint.outcomes:
@@ -208,7 +208,7 @@ class RunFolder(WorkerFiles, RecordFiles):
         return moments
 
     def progress(self) -> Progress:
-        """What all workers have stored, and the check of the request before them."""
+        """Return what all workers have stored, and the check of the request before them."""
         progress, stored = Progress(), list(self._all_parts())
         name = self.required_manifest().rejected
         progress.add(Checkpoint.from_json(self._get(name) or Checkpoint().to_json(), self._name(name)))

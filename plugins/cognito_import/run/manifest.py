@@ -122,7 +122,7 @@ class Manifest(Record):
         return datetime.fromisoformat(self.asked or self.began)
 
     def applied_to(self, settings: Settings) -> Settings:
-        """The settings of this run's calls: what the request decided goes before."""
+        """Return the settings of this run's calls: what the request decided goes before."""
         return replace(
             settings,
             existing_users=self.existing_users,
@@ -136,7 +136,7 @@ class Manifest(Record):
         return f"{self.rows_etag} {self.user_pool_id}"
 
     def tells_the_same(self, other: Manifest) -> bool:
-        """Whether two readings of a request come to the same, whenever they were read, and however they were split."""
+        """Return whether two readings of a request come to the same, whenever they were read, and however they were split."""
         ours = ("rows", "rows_etag", "rejected", "cells", "began", "begun", "batches")
         own = {name: getattr(other, name) for name in ours}
         return replace(self, **own) == other
@@ -194,7 +194,7 @@ class Rows:
         self._weights = array("Q")
 
     def __len__(self) -> int:
-        """How many rows there are to process."""
+        """Return how many rows there are to process."""
         return len(self._numbers)
 
     def add(self, row: UserRow, length: int, weight: int = 0) -> None:
@@ -205,10 +205,10 @@ class Rows:
         self.groups.update(row.groups)
 
     def weight(self, index: int) -> int:
-        """The bytes that the row at `index`, counted from 0, takes in a state."""
+        """Return the bytes that the row at `index`, counted from 0, takes in a state."""
         return self._weights[index]
 
     def batch(self, number: int, start: int, stop: int) -> Batch:
-        """The batch of the rows from index `start` up to `stop`, both counted from 0."""
+        """Return the batch of the rows from index `start` up to `stop`, both counted from 0."""
         first, last = self._ends[start], self._ends[stop]
         return Batch(number, self._numbers[start], self._numbers[stop - 1], stop - start, first, last - first)
