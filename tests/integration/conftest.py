@@ -67,7 +67,7 @@ def vary(sandbox: Sandbox, secrets_file: Path) -> Iterator[Callable[..., None]]:
 
 @pytest.fixture
 def sandbox(whole_sandbox: Sandbox) -> Sandbox:
-    """The stage without what an earlier test asked of it."""
+    """The sandbox without what an earlier test asked of it."""
     assert whole_sandbox.aws is not None
     whole_sandbox.aws.clear_faults()
     whole_sandbox.aws.traffic()
@@ -83,6 +83,7 @@ class Run:
 
     sandbox: Sandbox
     run_id: str
+    admin: str
 
     @property
     def rest(self) -> AirflowRest:
@@ -122,10 +123,10 @@ class Run:
         """The log of one attempt."""
         return self.rest.log(DAG, self.run_id, task_id, try_number, map_index)
 
-    def mails(self, admin: str) -> list[dict[str, Any]]:
-        """The mails to one administrator."""
+    def mails(self, to: str = "") -> list[dict[str, Any]]:
+        """The mails to the run's administrator, or to somebody else."""
         assert self.sandbox.aws is not None
-        return [mail for mail in self.sandbox.aws.outbox() if admin in mail["To"]]
+        return [mail for mail in self.sandbox.aws.outbox() if (to or self.admin) in mail["To"]]
 
 
 @pytest.fixture
@@ -152,11 +153,21 @@ def resources(sandbox: Sandbox) -> Resources:
 
 
 @pytest.fixture
-def admin(resources: Resources) -> str:
+def new_admin(resources: Resources) -> Callable[[], str]:
+    """Make an administrator, one for each of several runs side by side."""
+
+    def new_admin() -> str:
+        address = f"admin-{secrets.token_hex(4)}@example.com"
+        resources.ses.verify_email_identity(EmailAddress=address)
+        return address
+
+    return new_admin
+
+
+@pytest.fixture
+def admin(new_admin: Callable[[], str]) -> str:
     """An administrator of this test's own."""
-    address = f"admin-{secrets.token_hex(4)}@example.com"
-    resources.ses.verify_email_identity(EmailAddress=address)
-    return address
+    return new_admin()
 
 
 @pytest.fixture
@@ -172,15 +183,16 @@ def start(sandbox: Sandbox, admin: str) -> Callable[..., Run]:
 
     def start(addresses: list[str] | None = None, **conf: Any) -> Run:
         data = {} if addresses is None else {"data": [{"useremail": address} for address in addresses]}
-        return Run(sandbox, sandbox.airflow.rest.trigger(DAG, {"adminemail": admin, **data, **conf}))
+        conf = {"adminemail": admin, **data, **conf}
+        return Run(sandbox, sandbox.airflow.rest.trigger(DAG, conf), conf["adminemail"])
 
     return start
 
 
 @pytest.fixture
-def reported(admin: str) -> Callable[[Run], list[dict[str, str]]]:
-    """Give the rows of the CSV behind the link of the run's newest mail."""
-    return lambda run: rows_of(fetch(link_in(run.mails(admin)[-1])))
+def reported() -> Callable[[Run], list[dict[str, str]]]:
+    """Give the rows of the CSV behind the link of the newest mail to the run's administrator."""
+    return lambda run: rows_of(fetch(link_in(run.mails()[-1])))
 
 
 @pytest.fixture
@@ -207,5 +219,5 @@ def truth(resources: Resources, aws: LocalAws) -> Callable[..., None]:
 
 @pytest.fixture
 def settings_password() -> str:
-    """The temporary password of the stage's settings."""
+    """The temporary password of the sandbox's settings."""
     return PASSWORD
