@@ -77,6 +77,8 @@ def test_only_actions_that_know_no_resource_are_allowed_on_all(template: dict[st
         "logs",
         "xray",
         "cognito-idp:GetProvisionedLimit",
+        "cloudwatch:GetMetricData",
+        "cloudwatch:ListMetrics",
         "ses:GetAccount",
         "ses:GetIdentityVerificationAttributes",
         "ses:GetSuppressedDestination",
