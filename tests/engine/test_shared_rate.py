@@ -13,7 +13,7 @@ import pytest
 from cognito_import import aws
 from cognito_import.engine.batches import run_batch
 from cognito_import.engine.pacing import MAX_SLOWDOWN, Category, Pacer
-from cognito_import.engine.shared_rate import CUT, HOLD_SECONDS, LEAST, REGAIN, Rate, SharedRate
+from cognito_import.engine.shared_rate import CUT, CUT_AGAIN, HOLD_SECONDS, LEAST, REGAIN, Rate, SharedRate
 from cognito_import.engine.user_pool import UserPool
 from cognito_import.ingest import ingest_request
 from cognito_import.run.folder import PACE, RunFolder
@@ -180,6 +180,33 @@ def test_throttles_at_one_moment_are_one(rate):
     with ThreadPoolExecutor(10) as pool:
         found = list(pool.map(lambda shared: shared.exchange(throttled=True), [rate() for _ in range(10)]))
     assert all(abs(one.after(0.0) - CUT) < 3 * REGAIN for one in found)
+
+
+def test_a_second_cut_goes_deeper(rate):
+    """Throttles that go on after a cut say that live traffic has grown; after a while a cut is an ordinary one again."""
+    shared, objects = rate(), Objects()
+    shared._objects = objects
+    left = [shared.exchange(throttled=True).after(0.0)]
+    for seconds in (2.0, 60.0):
+        objects.now += seconds
+        left.append(shared.exchange(throttled=True).after(0.0))
+    second = (CUT + 2 * REGAIN) * CUT_AGAIN
+    assert left == pytest.approx([CUT, second, (second + 60 * REGAIN) * CUT], abs=1e-3)
+
+
+def test_a_slowed_slot_looks_more_often(rate, made_of):
+    """The others' next cut is near; at the pace itself a look every three seconds is enough."""
+    time, pacer = made_of(shared := rate())
+    objects = shared._objects = Objects()
+    for _ in range(30):
+        pacer.share()
+        time.now = objects.now = time.now + 1.0
+    assert objects.reads == 10
+    pacer.throttled()
+    for _ in range(10):
+        pacer.share()
+        time.now = objects.now = time.now + 1.0
+    assert objects.reads == 20
 
 
 def test_the_rate_comes_back_by_itself(rate, made_of):

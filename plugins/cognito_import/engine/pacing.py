@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cognito_import.aws import MAX_CALL_SECONDS
-from cognito_import.engine.shared_rate import LEAST, LOOK_SECONDS, UNHINDERED
+from cognito_import.engine.shared_rate import LEAST, LOOK_SECONDS, LOOK_SECONDS_SLOWED, UNHINDERED
 from cognito_import.run.checkpoints import Work
 
 if TYPE_CHECKING:
@@ -160,7 +160,8 @@ class Pacer:
 
         S3 may take long, so whoever has a lease looks at it afterwards.
         """
-        if self._shared is None or not (self._untold > 0 or self._clock() - self._asked >= LOOK_SECONDS):
+        look = LOOK_SECONDS_SLOWED if self.rate < min(1.0, self._ceiling) else LOOK_SECONDS
+        if self._shared is None or not (self._untold > 0 or self._clock() - self._asked >= look):
             return
         found = self._shared.exchange(throttled=self._untold > 0, ceiling=self._untold or self._ceiling)
         self._asked, self._untold = self._clock(), 0.0
