@@ -255,6 +255,18 @@ def test_a_dry_run_says_that_nothing_was_changed(locale: str, subject: str, told
     assert again not in half.text  # a list that was not looked at whole
 
 
+@pytest.mark.parametrize(("locale", "act"), [("ja", "インポートの取り消し"), ("en", "undo of a user import")])
+def test_an_undo_says_which_import_it_undid(locale: str, act: str) -> None:
+    """And an import says how to undo it, unless users are left."""
+    conf = '{"undo": "run-7", "adminemail": "admin@example.com"}'
+    undone = composed(FAILURES, locale=locale, jobtype="delete", undone="run-7")
+    assert act in undone.subject
+    for text in parts(undone):
+        assert "run-7" in text
+    assert conf in composed(FINE, locale=locale, undo=conf).text
+    assert conf not in composed(STOPPED, locale=locale, undo=conf).text
+
+
 @LOCALES
 def test_deletion_speaks_of_no_existing_users(locale: str) -> None:
     """A deletion has no users who existed before, so that count is left out at nought."""
