@@ -42,6 +42,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import traceback
 from pathlib import Path
 
@@ -50,6 +51,8 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 PARENT_CHECK_SECONDS = 0.5
+ENDING_SECONDS = 10.0
+"""For how long it may end in order once its parent process is gone."""
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "LD_LIBRARY_PATH", "PYTHONDONTWRITEBYTECODE")
 
 
@@ -104,11 +107,25 @@ def prepare_environment(port: int, work_dir: Path, options: argparse.Namespace) 
     tempfile.tempdir = str(work_dir)
 
 
-async def stop_with(parent: int, stop: asyncio.Event) -> None:
-    """Set `stop` as soon as the process `parent`, which started this one, is gone."""
+async def stop_with(parent: int, stop: asyncio.Event, work_dir: Path) -> None:
+    """Set `stop` as soon as the process `parent`, which started this one, is gone.
+
+    Executions under way keep starting functions, which can hold up the end for minutes, and nobody is left to kill them.
+    """
     while os.getppid() == parent:  # noqa: ASYNC110 there is no event for it
         await asyncio.sleep(PARENT_CHECK_SECONDS)
+    timer = threading.Timer(ENDING_SECONDS, end_at_once, (work_dir,))
+    timer.daemon = True
+    timer.start()
     stop.set()
+
+
+def end_at_once(work_dir: Path) -> None:
+    """End this process, its functions and its files."""
+    shutil.rmtree(work_dir, ignore_errors=True)
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
 
 
 async def run(options: argparse.Namespace, listener: socket.socket) -> None:
@@ -129,7 +146,7 @@ async def run(options: argparse.Namespace, listener: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signal_number, stop.set)
-    watch = None if options.keep else asyncio.create_task(stop_with(options.parent, stop))
+    watch = None if options.keep else asyncio.create_task(stop_with(options.parent, stop, options.work_dir))
 
     port = listener.getsockname()[1]
 
@@ -151,7 +168,7 @@ async def run(options: argparse.Namespace, listener: socket.socket) -> None:
 def main() -> None:
     """Run the local AWS and leave nothing behind."""
     options = arguments()
-    work_dir = options.work_dir or Path(tempfile.mkdtemp(prefix="local-aws-"))
+    work_dir = options.work_dir = options.work_dir or Path(tempfile.mkdtemp(prefix="local-aws-"))
     work_dir.mkdir(parents=True, exist_ok=True)
     status = 1
     try:
