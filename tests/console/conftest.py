@@ -15,7 +15,6 @@ import httpx
 import pytest
 
 from cognito_import.run.folder import RunFolder
-from cognito_import.run.manifest import run_name
 from cognito_import.settings import Settings
 from demo.resources import Resources
 from sandbox.airflow.ports import PortLease
@@ -57,7 +56,7 @@ class Page:
 
     def folder(self, run: str) -> RunFolder:
         """The run's folder."""
-        return RunFolder(self.resources.s3, self.resources.bucket, run_name(DAG, run))
+        return RunFolder(self.resources.s3, self.resources.bucket, run)  # its name is the run's id
 
 
 @pytest.fixture(scope="module")

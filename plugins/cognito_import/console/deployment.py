@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from cognito_import.airflow.context import Aws, load_settings
-from cognito_import.console.access import DAG
 from cognito_import.run.folder import RunFolder
 from cognito_import.run.manifest import run_name
 
@@ -29,7 +28,7 @@ class Deployment:
 
     def folder(self, run_id: str) -> RunFolder:
         """Return the folder of a run of the DAG."""
-        return RunFolder(self.s3, self.settings.report_bucket, run_name(DAG, run_id))
+        return RunFolder(self.s3, self.settings.report_bucket, run_name(run_id))
 
 
 _lock = threading.Lock()
