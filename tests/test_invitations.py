@@ -110,6 +110,16 @@ def test_a_list_run_again_each_day_comes_to_its_end(read, resources, settings):
         next_day(resources)
 
 
+def test_look_ups_are_bounded(read, resources, local_aws, monkeypatch):
+    """Behind so many users whoever is there already counts, too, so that reading a list takes minutes at most."""
+    monkeypatch.setattr("cognito_import.invitations.MAX_LOOKED_UP", 6)
+    for user in USERS:
+        resources.add_user(user)
+    local_aws.reset()
+    assert postponed(read("long", [*USERS, "new@example.com"])) == ["new@example.com"]
+    assert sum(call["operation"] == "AdminGetUser" for call in local_aws.calls()) == 6
+
+
 def test_runs_of_one_day_share_the_limit(read, settings):
     """A run counts what others take that have begun, and calls for one user at the least."""
     one = read("one", USERS[:3])
