@@ -24,6 +24,7 @@ from cognito_import.report.rows import all_outcomes
 from cognito_import.run import approval
 from cognito_import.run.checkpoints import Checkpoint, Unsettled
 from cognito_import.run.folder import RunFolder
+from cognito_import.run.manifest import run_name
 from sandbox.aws.process import LocalAws
 from sandbox.waiting import until
 
@@ -142,7 +143,7 @@ def test_deletion_that_nobody_approved_in_airflow_is_refused_here(
     """An execution on the run folder of a deletion that needs a yes and has none touches nobody."""
     users = addresses(1)
     machine.make(users)
-    folder = RunFolder(machine.s3, machine.variable["report_bucket"], f"run-{users[0]['useremail'][:20]}")
+    folder = RunFolder(machine.s3, machine.variable["report_bucket"], run_name(users[0]["useremail"]))
     ingest_request(
         {"data": users, "adminemail": "admin@example.com", "jobtype": "delete"}, machine.settings(), machine.s3, folder
     )
