@@ -1,4 +1,4 @@
-"""What an execution of the deployed state machine makes of requests to disable and to enable users."""
+"""What an execution of the deployed state machine makes of requests to disable and enable users, and to undo an import."""
 
 from __future__ import annotations
 
@@ -36,3 +36,20 @@ def test_users_are_disabled_and_enabled_again(machine: Any, aws: LocalAws, addre
         assert called.keys() == set(names[unchanged:])
         states = [machine.cognito.admin_get_user(UserPoolId=machine.pool, Username=name)["Enabled"] for name in names]
         assert states == [jobtype == "enable"] * 3
+
+
+def test_an_import_is_undone(machine: Any, aws: LocalAws, addresses: Users) -> None:
+    """By the users' names; who got a password since is left."""
+    users = addresses(3)
+    ended = machine.run({"data": users, "adminemail": ADMIN})
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+    name = next(iter(machine.members().values()))
+    machine.cognito.admin_set_user_password(
+        UserPoolId=machine.pool, Username=name, Password="Chang3d-since!", Permanent=True
+    )
+    ended = machine.run({"undo": json.loads(ended["output"])["run"], "adminemail": ADMIN})
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+    counts = json.loads(ended["output"])["counts"]
+    assert (counts["succeeded"], counts["failed"]) == (2, 1)
+    assert list(machine.members().values()) == [name]
+    assert "undo" in aws.outbox()[-1]["Subject"].lower()
