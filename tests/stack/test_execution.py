@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
 
 from cognito_import.engine.batches import run_batch
@@ -283,3 +284,31 @@ def test_execution_creates_the_groups_that_are_missing(machine: Any, aws: LocalA
     ended = machine.run({"data": data, "adminemail": ADMIN, "create_groups": True, "report": False})
     assert ended["status"] == "SUCCEEDED", ended.get("cause")
     assert {user["useremail"] for user in users} == machine.members(group).keys()
+
+
+def test_execution_uses_what_a_raised_quota_leaves(
+    machine: Any, deployed: Any, aws: LocalAws, addresses: Users
+) -> None:
+    """With the parameter Pace at all there is a child for each call a second that is free, and a batch for each child."""
+    functions: Any = boto3.client("lambda")
+    name = f"cognito-import-{deployed[0].suffix}"
+    usual = functions.get_function_configuration(FunctionName=name)["Environment"]
+    settings = json.loads(usual["Variables"]["COGNITO_IMPORT"]) | {"pace": "all"}
+    changed = {"Variables": usual["Variables"] | {"COGNITO_IMPORT": json.dumps(settings)}}
+    aws.quotas(UserResourceUpdate=27)
+    before = len(aws.outbox())
+    users = addresses(44)
+    functions.update_function_configuration(FunctionName=name, Environment=changed)
+    try:
+        arn = machine.start({"data": users, "adminemail": ADMIN})
+        ended = machine.wait(arn)
+    finally:
+        functions.update_function_configuration(FunctionName=name, Environment=usual)
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+    assert {user["useremail"] for user in users} <= machine.members().keys()
+    history = machine.states.get_paginator("get_execution_history").paginate(executionArn=arn).build_full_result()
+    assert re.search(r'"slots\\*": ?24\b', json.dumps(history, default=str))
+    folder = RunFolder(machine.s3, machine.variable["report_bucket"], json.loads(ended["output"])["run"])
+    assert len(folder.required_manifest().batches) == 44
+    (mail,) = aws.outbox()[before:]
+    assert "of at most 24 calls a second (what the quota leaves)" in mail["BodyText"]
