@@ -100,6 +100,44 @@ def test_an_approved_deletion_deletes_and_reports(
     assert [place for place, text in left.items() if any(user in text for user in [*users, admin])] == []
 
 
+def test_an_import_is_undone_once_approved_and_its_users_are_disabled_and_enabled(
+    approver, start, addresses, resources, admin, reported
+):
+    """Users who existed stay, who was disabled since is left with the reason, and the mail's own conf undoes the import."""
+    users = addresses(5)
+    resources.add_user(users[0])
+    run = start(users)
+    assert run.wait() == "success"
+    assert {row["code"] for row in reported(run)} == {"UsernameExistsException", ""}
+    (mail,) = run.mails(admin)
+    conf = next(
+        line[line.index('{"undo"') : line.index("}") + 1] for line in mail["BodyText"].splitlines() if '{"undo"' in line
+    )
+
+    disabled = start([users[1], users[2]], jobtype="disable")
+    assert disabled.wait() == "success"
+    assert disabled.states(TASK) == ["skipped"]
+    enabled = start(users[2:4], jobtype="enable")
+    assert enabled.wait() == "success"
+    assert [(row["status"], row["code"]) for row in reported(enabled)] == [
+        ("succeeded", ""),
+        ("succeeded", "Unchanged"),
+    ]
+
+    undo = start(data=None, **json.loads(conf))
+    question = asked(undo)
+    assert question["subject"] == "ユーザー 4 件を削除しますか？"
+    assert f"`{run.folder.run}` を取り消します" in question["body"]
+    approver.answer(DAG, undo.run_id, TASK, "Approve")
+    assert undo.wait() == "success"
+    told = {row["useremail"]: row["code"] for row in reported(undo)}
+    # The second was disabled and enabled again, so it was changed, too.
+    assert told == {users[1]: "ChangedSince", users[2]: "ChangedSince", users[3]: "", users[4]: ""}
+    assert set(users) & set(resources.users()) == set(users[:3])
+    subject = undo.mails(admin)[-1]["Subject"]
+    assert "インポートの取り消し" in subject
+
+
 def test_a_rejected_deletion_deletes_nobody_and_can_be_asked_again(
     approver, start, victims, resources, aws, admin, reported
 ):
