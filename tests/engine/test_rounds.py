@@ -189,9 +189,9 @@ def test_a_child_is_done_with_a_user_when_all_its_calls_are(resources, settings,
 def test_a_user_who_exists_is_invited_again_by_settling(resources, settings, local_aws):
     """The child's call finds that the user exists; the core's worker sends the invitation."""
     folder = RunFolder(resources.s3, resources.bucket, "run-4")
-    resources.add_user("there@example.com")
+    resources.add_user("again@example.com")
     request = {
-        "data": ["there@example.com"],
+        "data": ["again@example.com"],
         "adminemail": resources.admin,
         "engine": "step_functions",
         "invite": True,
@@ -208,4 +208,4 @@ def test_a_user_who_exists_is_invited_again_by_settling(resources, settings, loc
     client = boto3.client("cognito-idp", config=aws.COGNITO)
     assert settle(folder, settings, client, Next("begin", round=1), seconds=60).step == "report"
     assert progress(folder).outcomes[1].message == "Existed already; invited again."
-    assert sum("there@example.com" in mail["To"] for mail in local_aws.outbox()) == 1
+    assert sum("again@example.com" in mail["To"] for mail in local_aws.outbox()) == 1

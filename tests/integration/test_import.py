@@ -76,7 +76,7 @@ def test_a_list_can_be_run_again_until_it_is_true(start, addresses, resources, a
     assert {row["message"] for row in reported(third)} == {"登録済みです。変更はありません。"}
     changes = {"AdminAddUserToGroup", "AdminUpdateUserAttributes"}
     assert not changes & {call["operation"] for call in aws.calls()}
-    assert third.rest.run(DAG, third.run_id)["note"].startswith("3 users: 3 existed and are now as listed; run ")
+    assert third.rest.run(DAG, third.run_id)["note"].startswith("3 users: 3 existed and are now as listed; ")
 
 
 @pytest.mark.parametrize("engine", ["mapped", "step_functions"])

@@ -783,5 +783,5 @@ def test_mail_arrives(local_aws: Any) -> None:
     assert (arrived["Source"], arrived["To"], arrived["Subject"]) == (SENDER, [ADMIN], message.subject)
     assert arrived["BodyText"] == message.text
     assert Page(arrived["BodyHtml"]).links == [URL, URL]
-    with pytest.raises(ReportError, match=r"MessageRejected.*verify other@example\.com"):
-        mail.send(ses, message, "other@example.com", ADMIN)
+    with pytest.raises(ReportError, match=r"MessageRejected.*verify unverified@example\.com"):
+        mail.send(ses, message, "unverified@example.com", ADMIN)

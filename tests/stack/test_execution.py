@@ -122,8 +122,8 @@ def test_both_engines_agree_on_every_row(machine: Any, aws: LocalAws, addresses:
     assert told(by_machine) == told(by_worker)
     assert {row[3] for row in told(by_machine)} >= {"", "UsernameExistsException", "InvalidAddress", "DuplicateAddress"}
     assert len(told(by_machine)) == 10
-    listed = machine.cognito.list_users(UserPoolId=machine.pool)["Users"]
-    enabled = {user["Username"]: user["Enabled"] for user in listed}
+    pages = machine.cognito.get_paginator("list_users").paginate(UserPoolId=machine.pool)
+    enabled = {user["Username"]: user["Enabled"] for page in pages for user in page["Users"]}
     for folder in (by_machine, by_worker):
         made = [row for row in outcomes(machine, folder.run) if row.status == "succeeded"]
         assert {row.row for row in made if not enabled[row.username]} == {6, 7}

@@ -145,6 +145,7 @@ def unretried(machine: dict[str, Any]) -> dict[str, Any]:
         ("Users", "cognito-idp:AdminGetUser", "IncompleteRunError"),
         ("Users", "cognito-idp:AdminDeleteUser", "IncompleteRunError"),
         ("Users", "cognito-idp:AdminDisableUser", "IncompleteRunError"),
+        ("Users", "cognito-idp:AdminEnableUser", "IncompleteRunError"),
     ],
 )
 def test_state_machine_lacks_one_action(
@@ -163,6 +164,11 @@ def test_state_machine_lacks_one_action(
         machine.make(users)
     if action == "cognito-idp:AdminDisableUser":
         users = [{**user, "enabled": False} for user in users]
+    if action == "cognito-idp:AdminEnableUser":
+        jobtype = "enable"
+        machine.make(users)
+        for user in users:
+            machine.cognito.admin_disable_user(UserPoolId=machine.pool, Username=user["useremail"])
     machine.use(unretried)
     lacking("StateMachineRole", "state-machine", sid, action)
     ended = machine.run({"data": users, "adminemail": ADMIN, "jobtype": jobtype, "report": False})
