@@ -319,6 +319,7 @@ def test_settling_lacks_one_action(
     machine.s3.put_object(Bucket=folder.bucket, Key=LOCK, Body=holder)
     function("Users", action)
     told = handler.handler({"action": "settle", "run": folder.run, "execution": "policy", "before": None})
+    machine.s3.delete_object(Bucket=folder.bucket, Key=LOCK)
     assert (told["step"], told["kind"]) == ("report", "stopped")
     assert action in told["detail"]
 
