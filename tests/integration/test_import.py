@@ -1,9 +1,12 @@
 """Imports on real Airflow: what goes right, and what the request or AWS makes go wrong."""
 
+import itertools
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
+import boto3
 import pytest
 
 from cognito_import.engine.pacing import DEFAULT_QUOTAS
@@ -154,6 +157,33 @@ def test_outside_traffic_costs_time_and_no_user(start, addresses, aws, reported,
     truth(rows, users)
     assert {row["status"] for row in rows} == {"succeeded"}
     assert aws.stats()["categories"]["UserResourceUpdate"]["throttles"] > 0
+
+
+def test_an_import_takes_all_that_a_raised_quota_leaves(vary, start, addresses, aws, reported, truth, admin):
+    """Begun with what CloudWatch says is free, slots are faster than the steady pace, and mail and log say what the pace was."""
+    vary(pace="all", locale="en")
+    aws.quotas(UserCreation=63, UserResourceUpdate=63)
+    for category in ("UserCreation", "UserResourceUpdate"):
+        names = {"Type": "API", "Service": "Cognito user pool", "Resource": category}
+        dimensions = [{"Name": name, "Value": value} for name, value in names.items()]
+        datum = {"MetricName": "CallCount", "Dimensions": dimensions, "Value": 3_000.0}  # 10 a second
+        datum["Timestamp"] = datetime.now(UTC) - timedelta(minutes=12)
+        boto3.client("cloudwatch").put_metric_data(Namespace="AWS/Usage", MetricData=[datum])
+    users = addresses(120)
+    run = start(users)
+    assert run.wait() == "success"
+    truth(reported(run), users)
+    log = run.log("preflight")
+    assert "UserCreation: in the last 3 hours 0.3 calls a second were made on average, 10.0 in the busiest" in log
+    assert "All is ready for 120 users, at most 60 calls a second in each category" in log
+    began = {call["username"]: call["time"] for call in aws.calls() if call["operation"] == "AdminCreateUser"}
+    batches = [users[batch.first - 1 : batch.last] for batch in run.folder.manifest().batches]
+    gaps = [began[later] - began[user] for batch in batches for user, later in itertools.pairwise(batch)]
+    assert min(gaps) < 0.7  # of a slot at the steady pace none is below a second
+    (mail,) = run.mails(admin)
+    assert re.search(
+        r"Pace: \d+\.\d users a second, of at most 60 calls a second \(what the quota leaves\)", mail["BodyText"]
+    )
 
 
 def test_cells_pasted_into_the_form_are_imported(start, resources, addresses, reported, admin):
