@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -102,8 +103,8 @@ def test_a_run_whose_users_all_fail_alike_asks(start, addresses, aws, admin, rep
     run.rest.request("PATCH", f"dags/{DAG}/dagRuns/{run.run_id}", json={"note": "Ask Hanako."})
     assert run.wait() == "failed"
     called = sum(call["operation"] == "AdminCreateUser" for call in aws.calls())
-    assert 50 <= called < 70
-    assert "All 5" in run.log("finish")
+    assert 50 <= called < 80  # each of 20 slots may be at a user, or just begin one, when the fiftieth has failed
+    assert re.search(r"All [5-7]\d ", run.log("finish"))
     assert "failed with this error (No such attribute)" in run.log("finish")
     assert {item["try_number"] for item in run.rest.task_instances(DAG, run.run_id, "process_users")} == {1}
     truth(reported(run), users)
