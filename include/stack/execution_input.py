@@ -44,8 +44,8 @@ def ingest(event: JSON) -> JSON:
         manifest = ingest_request(
             asked, unasked, environment.client("s3"), folder, cognito=environment.client("cognito-idp")
         )
-    cognito, s3, ses, *others = map(environment.client, ("cognito-idp", "s3", "ses", "sesv2", "cloudwatch"))
-    clients = preflight.Clients(cognito, s3, ses, None, *others)
+    cognito, s3, ses, sesv2, cloudwatch = map(environment.client, ("cognito-idp", "s3", "ses", "sesv2", "cloudwatch"))
+    clients = preflight.Clients(cognito, s3, ses, step_functions=None, sesv2=sesv2, cloudwatch=cloudwatch)
     try:
         manifest.raise_if_differs(environment.settings(), in_function=True)
         preflight.check(manifest, environment.settings(), clients, None, rows=folder.all_rows(), folder=folder)

@@ -226,20 +226,11 @@ def test_a_worker_is_awaited_for_as_long_as_it_may_be_at_a_user(taken, folder, p
     assert pool().max_seconds(row) >= calls * aws.MAX_CALL_SECONDS
 
 
-def test_two_workers_do_not_both_call_for_a_user(taken, folder, pool, resources, local_aws):
+def test_two_workers_do_not_both_call_for_a_user(paused, taken, folder, pool, resources, local_aws):
     """The first is thought dead at user 3 but works on: it finishes that user, hands over, and stops."""
     batch = whole(taken(8))
-    at_third, go_on = threading.Event(), threading.Event()
     first = pool()
-    original = first.process
-
-    def create(row, turn):
-        if row.row == 3:
-            at_third.set()
-            go_on.wait(30)
-        return original(row, turn)
-
-    first.process = create
+    at_third, go_on = paused(first, "user003@example.com")
     ended = []
 
     def run_first():
@@ -407,20 +398,11 @@ def test_an_outage_ends_the_batch_and_fails_nobody(taken, folder, pool, local_aw
     assert run_batch(folder, batch, pool()).succeeded == 6
 
 
-def test_a_fence_keeps_a_worker_from_calling(taken, folder, pool, local_aws):
+def test_a_fence_keeps_a_worker_from_calling(paused, taken, folder, pool, local_aws):
     """Once the fence stands, a worker that was at user 3 finishes it and makes no further call."""
     batch = whole(taken(6))
-    at_third, go_on = threading.Event(), threading.Event()
     worker = pool()
-    original = worker.process
-
-    def create(row, turn):
-        if row.row == 3:
-            at_third.set()
-            go_on.wait(30)
-        return original(row, turn)
-
-    worker.process = create
+    at_third, go_on = paused(worker, "user003@example.com")
     with ThreadPoolExecutor(1) as threads:
         working = threads.submit(run_batch, folder, batch, worker)
         assert at_third.wait(30)

@@ -78,21 +78,6 @@ def claimed(resources):
     return [item["Key"] for item in listed.get("Contents", ())]
 
 
-def paused(pool, address):
-    """Have the worker of this pool stop before it calls for the address, and say when it does."""
-    there, go_on = threading.Event(), threading.Event()
-    original = pool.process
-
-    def create(row, turn):
-        if row.useremail == address:
-            there.set()
-            assert go_on.wait(30)
-        return original(row, turn)
-
-    pool.process = create
-    return there, go_on
-
-
 def test_two_imports_never_call_for_one_address_at_once(taken, pool, resources, monkeypatch):
     """Of each shared address one run says that it was created, the other that it exists; no two calls overlap."""
     shared, workers = addresses(1, 24), 6
@@ -139,7 +124,7 @@ def test_two_imports_never_call_for_one_address_at_once(taken, pool, resources, 
     assert claimed(resources) == []
 
 
-def test_shared_users_are_left_and_the_others_are_done(taken, pool, resources):
+def test_shared_users_are_left_and_the_others_are_done(paused, taken, pool, resources):
     """While another run is at a batch, its users are left for a retry; it is said why, and those behind are finished."""
     mine = [*addresses(2, 3), "Alone@example.com"]
     one, two = taken("one", addresses(1, 3), slots=1), taken("two", [mine[0], mine[1].upper(), mine[2]], slots=1)

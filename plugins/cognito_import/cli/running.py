@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from cognito_import.cli.deployment import Deployment
     from cognito_import.run.folder import RunFolder
-    from cognito_import.run.manifest import Manifest
+    from cognito_import.run.manifest import Batch, Manifest
 
 Stop = CallsStoppedError | LeaseLostError | None
 
@@ -79,8 +79,9 @@ def make_ready(folder: RunFolder, deployment: Deployment) -> None:
         deployment.cognito,
         folder.s3,
         deployment.client("ses"),
-        None,
-        *map(deployment.client, ("sesv2", "cloudwatch")),
+        step_functions=None,
+        sesv2=deployment.client("sesv2"),
+        cloudwatch=deployment.client("cloudwatch"),
     )
     _, expire_at = deployment.signer(None)
     try:
@@ -147,7 +148,7 @@ def _process(folder: RunFolder, deployment: Deployment, interrupted: Event) -> S
 
 
 def _attempt(
-    folder: RunFolder, deployment: Deployment, left: list[Any], interrupted: Event, progress: Progress
+    folder: RunFolder, deployment: Deployment, left: list[Batch], interrupted: Event, progress: Progress
 ) -> Stop:
     alone = partial(execution_lock.is_free, folder.s3, deployment.client("stepfunctions"), folder.bucket)
     if not alone():

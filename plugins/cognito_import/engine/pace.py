@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,7 +17,7 @@ from cognito_import.run import pace
 from cognito_import.run.pace import RunPace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
 
@@ -59,27 +60,26 @@ def expected_seconds(calls: Mapping[str, int], settings: Settings, found: RunPac
 
 
 def slot_pacer(settings: Settings, folder: RunFolder, *, held_for: float = 0.0) -> Pacer:
-    """Return the pacer of one slot that works on the run, held for so many seconds already. Raises RunFolderError.
+    """Return the pacer of one slot that works on the run, held for so many seconds already. Raises RunFolderError."""
+    return pacers(settings, folder)(held_for=held_for)
+
+
+def pacers(settings: Settings, folder: RunFolder) -> Callable[..., Pacer]:
+    """Read how fast the run may go, and return what makes the pacer of each of its slots. Raises RunFolderError.
 
     The slots of a dry run share what the quotas for reading leave, less the reserve, whatever the pace of an import.
     """
-    shared = SharedRate(folder)
+    pacer = partial(Pacer, settings.pacing_seconds, shared=SharedRate(folder))
     if (manifest := folder.manifest()) and manifest.dry_run:
         found = pace.read(folder)
         quotas = {
             category: (found.reading if found else {}).get(category, DEFAULT_QUOTAS[category]) for category in READING
         }
         own = {category: settings.slots / max(1.0, quota - settings.reserve) for category, quota in quotas.items()}
-        return Pacer(settings.pacing_seconds, held_for=held_for, shared=shared, own=own)
+        return partial(pacer, own=own)
     found = pace.read(folder) if settings.pace == "all" else None
     limit, start = (found.limit, found.start) if found else (settings.users_per_second, 0.0)
-    return Pacer(
-        settings.pacing_seconds,
-        held_for=held_for,
-        shared=shared,
-        ceiling=limit / settings.users_per_second,
-        start=start / settings.users_per_second,
-    )
+    return partial(pacer, ceiling=limit / settings.users_per_second, start=start / settings.users_per_second)
 
 
 def children(settings: Settings, folder: RunFolder) -> int:

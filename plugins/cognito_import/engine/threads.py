@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from cognito_import.engine import claims
 from cognito_import.engine.batches import run_batch
-from cognito_import.engine.pace import slot_pacer
+from cognito_import.engine.pace import pacers
+from cognito_import.engine.pacing import Pacer
 from cognito_import.engine.user_pool import UserPool
 from cognito_import.errors import CallsStoppedError, LeaseLostError
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
 
     from cognito_import.engine.batches import Wanted
-    from cognito_import.engine.pacing import Pacer
     from cognito_import.outcomes import Outcome
     from cognito_import.run.folder import RunFolder
     from cognito_import.run.manifest import Batch
@@ -45,15 +45,15 @@ def run_batches(  # noqa: PLR0913 - what a batch depends on
     users does not. `told` is called from the threads with each new outcome; the others are as for `run_batch`.
     """
     manifest = folder.required_manifest()
-    pacers: SimpleQueue[Pacer] = SimpleQueue()
+    make, free = pacers(settings, folder), SimpleQueue[Pacer]()
     for _ in range(settings.slots):
-        pacers.put(slot_pacer(settings, folder))
+        free.put(make())
     stops: list[CallsStoppedError | LeaseLostError] = []
 
     def work(batch: Batch) -> None:
-        if halted() or any(getattr(stop, "code", "") not in ("", claims.CODE) for stop in stops):
+        if halted() or any(isinstance(stop, CallsStoppedError) and stop.code != claims.CODE for stop in stops):
             return
-        pacer = pacers.get()
+        pacer = free.get()
         try:
             pool = UserPool(client, manifest.applied_to(settings), pacer, jobtype=manifest.jobtype, told=told)
             run_batch(folder, batch, pool, wanted=wanted, halted=halted, alone=alone)
@@ -63,7 +63,7 @@ def run_batches(  # noqa: PLR0913 - what a batch depends on
             log.warning("Batch %d was taken over by another worker.", batch.number)
             stops.append(lost)
         finally:
-            pacers.put(pacer)
+            free.put(pacer)
 
     with ThreadPoolExecutor(settings.slots) as threads:
         list(threads.map(work, batches))
