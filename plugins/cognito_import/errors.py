@@ -22,11 +22,7 @@ What one user meets is no exception but an :class:`~cognito_import.outcomes.Outc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from cognito_import.run.checkpoints import Unsettled
-
+from typing import Any, Final
 
 READ_ANEW: Final = (
     "Fix it, then clear 'read_request' with Downstream; what is wrong in the conf itself needs a new run."
@@ -97,7 +93,8 @@ class CallsStoppedError(CognitoImportError):
     """An error that every further user would meet too ended the calls of a batch.
 
     `code` and `reason` are the service's. `temporary` says that the same batch may go on by itself a while later.
-    `pending` is what is known of the user who was under way, or None if surely nothing was done to it.
+    `pending` is what is known of the user who was under way, an :class:`~cognito_import.run.checkpoints.Unsettled`, or None if
+    surely nothing was done to it.
     """
 
     def __init__(self, code: str, reason: str, *, temporary: bool = False) -> None:
@@ -106,7 +103,7 @@ class CallsStoppedError(CognitoImportError):
         self.code = code
         self.reason = reason
         self.temporary = temporary
-        self.pending: Unsettled | None = None
+        self.pending: Any = None  # its class is made of this module's
 
 
 class LeaseLostError(CognitoImportError):

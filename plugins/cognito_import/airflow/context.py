@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import contextmanager
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
     from botocore.config import Config
-    from botocore.loaders import Loader
 
     from cognito_import.run.folder import RunFolder
     from cognito_import.settings import Settings
@@ -25,6 +24,10 @@ if TYPE_CHECKING:
 POOL: Final = "cognito_api"
 POOL_SLOTS: Final = int(os.environ.get("COGNITO_IMPORT_POOL_SLOTS", "20"))
 """As many as the pool has: a task says when it is parsed how many it takes, and no task may read the pool."""
+APPROVAL: Final = "approve"
+"""The task that asks whether users may be deleted or disabled."""
+ASKING: Final = ("awaiting_input", "deferred")
+"""The states of a task that waits for an answer; which one it is depends on the version of Airflow."""
 NOTE: Final = "note"
 """The XCom of `report` and of `finish` that becomes the run's note."""
 
@@ -75,8 +78,7 @@ def run_page() -> str:
     """Return the address of the running task's run in Airflow's UI, or nothing if Airflow does not know its own address."""
     from urllib.parse import quote
 
-    from airflow.configuration import conf
-    from airflow.sdk import get_current_context
+    from airflow.sdk import conf, get_current_context
 
     base = conf.get("api", "base_url", fallback=None)
     dag_run = get_current_context()["dag_run"]
@@ -89,8 +91,7 @@ def runs_sharing() -> int:
 
     ti = get_current_context()["ti"]
     under_way = ti.get_dr_count(ti.dag_id, states=["queued", "running"])
-    # Which state it is depends on the version of Airflow.
-    asked = ti.get_ti_count(ti.dag_id, task_ids=["approve"], states=["awaiting_input", "deferred"])
+    asked = ti.get_ti_count(ti.dag_id, task_ids=[APPROVAL], states=list(ASKING))
     return max(1, under_way - asked)
 
 
@@ -131,25 +132,11 @@ def _leave_reason(folder: RunFolder, reason: str) -> None:
         log.warning("The reason could not be left in the run folder: %s", failure)
 
 
-@cache
-def service_descriptions() -> Loader:
-    """Return what botocore knows of AWS's services, megabytes of JSON: read once and shared by all sessions of a process.
-
-    A process that forks tasks can read it for them (see :func:`read_ahead`).
-    """
-    from botocore.loaders import create_loader
-
-    return create_loader()
-
-
 def read_ahead() -> None:
     """Read the descriptions of the services that an import's tasks use. Calls nobody."""
-    from botocore.session import Session
+    from cognito_import.aws_private import read_descriptions
 
-    session = Session()
-    session.register_component("data_loader", service_descriptions())
-    for service in ("cloudwatch", "cognito-idp", "s3", "ses", "sesv2", "stepfunctions"):
-        session.create_client(service, "us-east-1", aws_access_key_id="nobody", aws_secret_access_key="nothing")  # noqa: S106
+    read_descriptions(("cloudwatch", "cognito-idp", "s3", "ses", "sesv2", "stepfunctions"))
 
 
 class Aws:
@@ -224,9 +211,10 @@ class Aws:
 
     @cached_property
     def _session(self) -> Any:  # boto3-stubs know a service by its literal name alone
+        from cognito_import.aws_private import share_descriptions
+
         session = self._hook.get_session()
-        # The botocore session inside: boto3 has no public way to give it a loader.
-        session._session.register_component("data_loader", service_descriptions())  # noqa: SLF001
+        share_descriptions(session)
         return session
 
     def _client(self, service: str, config: Config) -> Any:

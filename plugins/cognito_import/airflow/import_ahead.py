@@ -8,19 +8,13 @@ import logging
 import multiprocessing
 from typing import Final
 
+from cognito_import.airflow.private import TASK_MODULES, share_certificates
+
 FORKED_WITH: Final = (
-    "airflow.dag_processing.bundles.local",
-    "airflow.dag_processing.dagbag",
+    *TASK_MODULES,
     "airflow.providers.amazon.aws.hooks.base_aws",
     "airflow.providers.standard.decorators.branch_python",
     "airflow.providers.standard.decorators.python",
-    "airflow.sdk.api.client",
-    "airflow.sdk.definitions.asset.metadata",
-    "airflow.sdk.definitions.decorators",
-    "airflow.sdk.execution_time.request_handlers",
-    "airflow.sdk.execution_time.schema.migrator",
-    "airflow.sdk.execution_time.supervisor",
-    "airflow.sdk.execution_time.task_runner",
     "airflow.timetables.simple",
     "cognito_import.run.approval",
     "cognito_import.engine.batches",
@@ -45,7 +39,7 @@ log = logging.getLogger(__name__)
 
 def tasks_are_forked() -> bool:
     """Return whether this process forks its tasks. Otherwise what it imports for them is wasted memory."""
-    from airflow.configuration import conf
+    from airflow.sdk import conf
 
     return (
         multiprocessing.get_start_method() == "fork"
@@ -63,12 +57,9 @@ def import_ahead(**_: object) -> None:
             importlib.import_module(module)
         except ImportError as error:  # other versions of Airflow lack some; no task is worse off than without
             log.info("%s cannot be imported ahead of the tasks: %s", module, error)
-    from airflow.sdk.api.client import Client
-
     from cognito_import.airflow.context import read_ahead
 
-    # The first client reads the machine's certificates, and those that follow share them.
-    Client(base_url="http://127.0.0.1", token="").close()
+    share_certificates()
     read_ahead()
     # What is here already is nothing for the forked processes to clean up, so they leave its memory shared.
     gc.freeze()

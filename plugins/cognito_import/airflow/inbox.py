@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import PokeReturnValue, get_current_context
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, DagRunTriggerException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from cognito_import.airflow.context import Aws, final_errors, load_settings
+from cognito_import.airflow.private import start_run
 from cognito_import.airflow.worker import Hold
 
 if TYPE_CHECKING:
@@ -57,26 +58,13 @@ class ImportFile(TriggerDagRunOperator):
                     f"The DAG {DAG} is paused, so the file's run would wait for ever: unpause it, then clear this task."
                 )
                 raise AirflowException(message)
-            self._trigger(context)
+            # Airflow's way would start it once this task's code has ended, and wait for it without a bound.
+            start_run(DAG, file.run_id, self.conf)
         ti.xcom_push(key="trigger_run_id", value=file.run_id)  # where the operator's link looks
         hold = Hold()
         while not settings.asks_before(self.conf["jobtype"]) and ti.get_dagrun_state(DAG, file.run_id) not in ENDED:
             hold.check()
             time.sleep(self.poke_interval)
-
-    def _trigger(self, context: Context) -> None:
-        """Start the run. Airflow would do it once this task's code has ended, and then wait for it without a bound."""
-        from airflow.sdk.execution_time import task_runner
-        from airflow.sdk.execution_time.comms import ErrorResponse, TriggerDagRun
-
-        try:
-            super().execute(context)
-        except DagRunTriggerException as run:
-            order = TriggerDagRun(dag_id=run.trigger_dag_id, run_id=run.dag_run_id, conf=run.conf, logical_date=None)
-            response = task_runner.SUPERVISOR_COMMS.send(order)
-            if isinstance(response, ErrorResponse):
-                message = f"Airflow did not start the run {run.dag_run_id}: {response.error.value}."
-                raise AirflowException(message) from None
 
 
 def list_files() -> list[dict[str, str]]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from cognito_import.airflow.private import name_task
 from cognito_import.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def localize(dag: DAG) -> None:
     for task in dag.tasks:
         name, text = texts["tasks"].get(task.task_id, (None, None))
         if name:
-            _name_task(task, name, text)
+            name_task(task, name, text)
     for key in dag.params:
         param = dag.params.get_param(key)
         title, text, *more = texts["fields"].get(key, (None, None))
@@ -47,14 +48,6 @@ def localize(dag: DAG) -> None:
             param.schema = {**param.schema, "title": title, **(more[0] if more else {})}
         if "section" in param.schema:
             param.schema = {**param.schema, "section": texts["sections"][param.schema["section"]]}
-
-
-def _name_task(task: Any, name: str, text: str) -> None:
-    """Name a task that exists; Airflow takes names and docs only when it makes one."""
-    if task.is_mapped:
-        task.partial_kwargs.update(task_display_name=name, doc_md=text)
-    else:
-        task._task_display_name, task.doc_md = name, text  # noqa: SLF001
 
 
 def _language(dags: Path) -> str:

@@ -11,9 +11,10 @@ from airflow.listeners import hookimpl
 
 from cognito_import.airflow.context import NOTE, POOL, POOL_SLOTS
 from cognito_import.airflow.import_ahead import import_ahead
+from cognito_import.airflow.private import is_job, pushed_by, set_note, slots_or_new_pool
 
 if TYPE_CHECKING:
-    from airflow.models.dagrun import DagRun
+    from airflow.models.dagrun import DagRun  # noqa: TID251 - the type of what the hooks get
 
 DAGS: Final = frozenset({"cognito_import"})
 
@@ -28,11 +29,10 @@ log = logging.getLogger(__name__)
 @hookimpl
 def on_starting(component: object) -> None:
     """Import what tasks need before LocalExecutor forks its workers, so that twenty tasks need not each do it."""
-    from airflow.configuration import conf
+    from airflow.sdk import conf
 
     # Each task process starts as a component, too, with the command line of the scheduler that it was forked from.
-    is_job = type(component).__module__ == "airflow.jobs.job"
-    if is_job and "scheduler" in sys.argv and "LocalExecutor" in conf.get("core", "executor"):
+    if is_job(component) and "scheduler" in sys.argv and "LocalExecutor" in conf.get("core", "executor"):
         import_ahead()
 
 
@@ -44,38 +44,27 @@ def on_dag_run_running(dag_run: DagRun, msg: str) -> None:  # noqa: ARG001 - the
     """
     if dag_run.dag_id not in DAGS:
         return
-    from airflow.models.pool import Pool
-    from airflow.utils.session import create_session
-
-    with create_session(scoped=False) as session:
-        pool = Pool.get_pool(POOL, session=session)
-        if pool is None:
-            Pool.create_or_update_pool(
-                POOL,
-                slots=POOL_SLOTS,
-                description="Calls to Amazon Cognito: one slot makes one call a second in each quota category.",
-                include_deferred=True,
-                session=session,
-            )
-            log.warning(
-                "The pool %r was missing, so the import would have waited for ever; made it with %d slots.",
-                POOL,
-                POOL_SLOTS,
-            )
-        elif pool.slots != POOL_SLOTS:
-            has = "is endless" if pool.slots < 0 else f"has {pool.slots} slots"
-            short = 0 <= pool.slots < POOL_SLOTS
-            log.error(
-                "The pool %r %s where %d are expected, so %s: give it %d, or set the environment variable "
-                "COGNITO_IMPORT_POOL_SLOTS and the setting 'slots' to what it has.",
-                POOL,
-                has,
-                POOL_SLOTS,
-                "an execution of the state machine waits for ever"
-                if short
-                else "more calls are made than the pace counts with",
-                POOL_SLOTS,
-            )
+    slots = slots_or_new_pool(
+        POOL, POOL_SLOTS, "Calls to Amazon Cognito: one slot makes one call a second in each quota category."
+    )
+    if slots is None:
+        log.warning(
+            "The pool %r was missing, so the import would have waited for ever; made it with %d slots.",
+            POOL,
+            POOL_SLOTS,
+        )
+    elif slots != POOL_SLOTS:
+        log.error(
+            "The pool %r %s where %d are expected, so %s: give it %d, or set the environment variable "
+            "COGNITO_IMPORT_POOL_SLOTS and the setting 'slots' to what it has.",
+            POOL,
+            "is endless" if slots < 0 else f"has {slots} slots",
+            POOL_SLOTS,
+            "an execution of the state machine waits for ever"
+            if 0 <= slots < POOL_SLOTS
+            else "more calls are made than the pace counts with",
+            POOL_SLOTS,
+        )
 
 
 @hookimpl
@@ -91,37 +80,14 @@ def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:  # noqa: ARG001 - the 
 
 
 def _note(dag_run: DagRun) -> None:
-    """Note what `report`, or after it `finish`, has reported. What a person wrote stays, ahead of it.
-
-    All in the session that holds the run: the scheduler has its row locked, so another session would wait for ever.
-    """
-    from sqlalchemy import select
-    from sqlalchemy.orm import object_session
-
-    session = object_session(dag_run)
-    if dag_run.dag_id not in DAGS or session is None:
+    """Note what `report`, or after it `finish`, has reported. What a person wrote stays, ahead of it."""
+    if dag_run.dag_id not in DAGS:
         return
-    from airflow.models.xcom import XComModel
-
-    reported = {
-        row.task_id: XComModel.deserialize_value(row)
-        for row in session.execute(
-            select(XComModel.task_id, XComModel.value).where(
-                XComModel.dag_id == dag_run.dag_id,
-                XComModel.run_id == dag_run.run_id,
-                XComModel.key == NOTE,
-                XComModel.task_id.in_(("report", "finish")),
-            )
-        )
-    }
+    reported = pushed_by(dag_run, ("report", "finish"), NOTE)
     line = reported.get("finish") or reported.get("report")
     if not isinstance(line, str):  # nothing was reported, or a backend of its own stores the XComs
         return
     written = _OURS.sub("", dag_run.note or "").rstrip()
     note = f"{written}\n\n{line}" if written else line
-    if len(note) > _MAX_NOTE_LENGTH or note == dag_run.note:
-        return
-    if dag_run.dag_run_note is None:
-        dag_run.note = note
-    else:
-        dag_run.dag_run_note.content = note
+    if len(note) <= _MAX_NOTE_LENGTH and note != dag_run.note:
+        set_note(dag_run, note)

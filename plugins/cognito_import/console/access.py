@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from airflow.api_fastapi.app import get_auth_manager
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
-from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires_access_dag
 from fastapi import Depends, HTTPException, Request, status
+from sqlalchemy.orm import Session
+
+from cognito_import.airflow import private
 
 DAG: Final = "cognito_import"
 HEADER: Final = "x-cognito-import"
@@ -23,9 +23,12 @@ HEADER: Final = "x-cognito-import"
 
 _SAFE: Final = frozenset({"GET", "HEAD"})
 
-signed_in = Depends(get_user)
-may_read = Depends(requires_access_dag("GET", DagAccessEntity.RUN, DAG))
-may_start = Depends(requires_access_dag("POST", DagAccessEntity.RUN, DAG))
+signed_in = private.signed_in()
+may_read = private.may("GET", DAG)
+may_start = private.may("POST", DAG)
+
+User = Annotated[Any, signed_in]
+Database = Annotated[Session, private.database()]
 
 
 def same_origin(request: Request) -> None:
@@ -35,30 +38,14 @@ def same_origin(request: Request) -> None:
         raise HTTPException(status.HTTP_403_FORBIDDEN, "The request does not come from the page; reload it.")
 
 
-def allowed(user: Any, method: Any, entity: DagAccessEntity = DagAccessEntity.RUN) -> bool:
+def allowed(user: Any, method: str, entity: str = "RUN") -> bool:
     """Tell whether Airflow lets the user do something to the imports."""
-    return bool(
-        get_auth_manager().is_authorized_dag(method=method, access_entity=entity, details=DagDetails(id=DAG), user=user)
-    )
+    return private.is_allowed(user, method, entity, DAG)
 
 
-def starter(user: GetUserDep) -> bool:
+def starter(user: User) -> bool:
     """Tell whether the user may start runs."""
     return allowed(user, "POST")
 
 
 Starter = Annotated[bool, Depends(starter)]
-User = GetUserDep
-
-__all__ = [
-    "DAG",
-    "HEADER",
-    "Starter",
-    "User",
-    "allowed",
-    "may_read",
-    "may_start",
-    "same_origin",
-    "signed_in",
-    "starter",
-]

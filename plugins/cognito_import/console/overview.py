@@ -6,14 +6,12 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-from airflow.api_fastapi.common.db.common import SessionDep
-from airflow.models.pool import Pool
 from fastapi import APIRouter
 
 from cognito_import.airflow.context import POOL
+from cognito_import.airflow.private import pool_slots
 from cognito_import.console import deployment
-from cognito_import.console.access import DAG, Starter, User, allowed, may_start
+from cognito_import.console.access import DAG, Database, Starter, User, allowed, may_start
 from cognito_import.errors import NotReadyError, PreflightError
 from cognito_import.preflight import Clients, check
 from cognito_import.report.reasons import translated
@@ -40,7 +38,7 @@ def session(user: User, starter: Starter) -> dict[str, Any]:
         "dag": DAG,
         "may_start": starter,
         "may_stop": allowed(user, "PUT"),
-        "may_answer": allowed(user, "PUT", DagAccessEntity.HITL_DETAIL),
+        "may_answer": allowed(user, "PUT", "HITL_DETAIL"),
         "addresses": starter or settings.console_addresses,
         "jobtypes": JOB_TYPES,
         "engines": engines,
@@ -68,11 +66,10 @@ def _shown(settings: Settings, name: str, addresses: bool) -> dict[str, Any]:  #
 
 
 @router.post("/preflight", dependencies=[may_start])
-def preflight(database: SessionDep, lang: Locale = "en") -> dict[str, list[str]]:
+def preflight(database: Database, lang: Locale = "en") -> dict[str, list[str]]:
     """Look at all that an import with the default groups would need, and touch nothing."""
     deployed = deployment.current()
-    pool = Pool.get_pool(POOL, session=database)
-    slots = pool.slots if pool else None
+    slots = pool_slots(database, POOL)
     database.commit()
     settings, aws = deployed.settings, deployed.aws
     clients = Clients(deployed.cognito, deployed.s3, aws.ses, aws.step_functions, aws.sesv2, aws.cloudwatch)

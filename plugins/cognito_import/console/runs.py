@@ -6,16 +6,14 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from airflow.api_fastapi.common.db.common import SessionDep
-from airflow.models.dagrun import DagRun
-from airflow.models.taskinstance import TaskInstance
 from botocore.exceptions import BotoCoreError, ClientError
 from fastapi import APIRouter, HTTPException, Query, status
 from fastapi.responses import StreamingResponse
-from sqlalchemy import func, or_, select
 
+from cognito_import.airflow import private
+from cognito_import.airflow.context import APPROVAL, ASKING
 from cognito_import.console import deployment
-from cognito_import.console.access import DAG, Starter
+from cognito_import.console.access import DAG, Database, Starter
 from cognito_import.console.views import MAX_PAGE, RunView
 from cognito_import.errors import CognitoImportError
 from cognito_import.report.again import request_again
@@ -28,25 +26,14 @@ if TYPE_CHECKING:
 
     from cognito_import.console.deployment import Deployment
 
-_APPROVAL: Final = "approve"
-_ASKING: Final = ("awaiting_input", "deferred")
-"""Which state a task that waits for an answer has depends on the version of Airflow."""
 _SETTLED: Final = timedelta(minutes=15)
-_COLUMNS: Final = (  # never `conf`: it may hold a list of users
-    DagRun.run_id,
-    DagRun.state,
-    DagRun.triggering_user_name,
-    DagRun.run_after,
-    DagRun.start_date,
-    DagRun.end_date,
-)
 
 router = APIRouter()
 
 
 @router.get("/runs")
 def list_runs(
-    session: SessionDep,
+    session: Database,
     state: str = "",
     q: str = "",
     offset: Annotated[int, Query(ge=0)] = 0,
@@ -54,53 +41,35 @@ def list_runs(
 ) -> dict[str, Any]:
     """Return runs, the latest first, with their counts, and which of all wait for an answer."""
     deployed = deployment.current()
-    asking = set(
-        session.scalars(
-            select(TaskInstance.run_id).where(
-                TaskInstance.dag_id == DAG,
-                TaskInstance.task_id == _APPROVAL,
-                TaskInstance.state.in_(_ASKING),
-            )
-        )
+    asking = private.waiting_runs(session, DAG, APPROVAL, ASKING)
+    waiting = state == "asking"
+    total, found = private.find_runs(
+        session,
+        DAG,
+        state="" if waiting else state,
+        among=asking if waiting else None,
+        text=q.strip(),
+        offset=offset,
+        limit=limit,
     )
-    wanted = [DagRun.dag_id == DAG]
-    if state:
-        wanted.append(DagRun.run_id.in_(asking) if state == "asking" else DagRun.state == state)
-    if q.strip():
-        wanted.append(
-            or_(
-                *(
-                    column.icontains(q.strip(), autoescape=True)
-                    for column in (DagRun.run_id, DagRun.triggering_user_name)
-                )
-            )
-        )
-    total = session.scalar(select(func.count()).select_from(DagRun).where(*wanted))
-    found = session.execute(
-        select(*_COLUMNS).where(*wanted).order_by(DagRun.id.desc()).offset(offset).limit(limit)
-    ).all()
     session.commit()  # S3 is read without holding a connection of the database
     return {"total": total, "runs": [_listed(deployed, row, asking) for row in found]}
 
 
 @router.get("/run")
-def one_run(session: SessionDep, starter: Starter, run: str, lang: Locale = "en") -> dict[str, Any]:
+def one_run(session: Database, starter: Starter, run: str, lang: Locale = "en") -> dict[str, Any]:
     """Return one run with its counts, failures by reason, pace and answer."""
     deployed, row = deployment.current(), _row(session, run)
     view = _view(deployed, row)
-    asking = session.scalar(
-        select(TaskInstance.state).where(
-            TaskInstance.dag_id == DAG, TaskInstance.run_id == run, TaskInstance.task_id == _APPROVAL
-        )
-    )
+    asking = private.task_state(session, DAG, run, APPROVAL) in ASKING
     session.commit()
     seen = _sees_addresses(deployed, starter=starter)
-    return {**_told(row), "asking": asking in _ASKING, "addresses": seen, **view.details(lang, addresses=seen)}
+    return {**_told(row), "asking": asking, "addresses": seen, **view.details(lang, addresses=seen)}
 
 
 @router.get("/run/outcomes")
 def outcomes(  # noqa: PLR0913, PLR0917 - the query of an endpoint
-    session: SessionDep,
+    session: Database,
     starter: Starter,
     run: str,
     q: str = "",
@@ -117,7 +86,7 @@ def outcomes(  # noqa: PLR0913, PLR0917 - the query of an endpoint
 
 
 @router.get("/run/report.csv")
-def report(session: SessionDep, starter: Starter, run: str) -> StreamingResponse:
+def report(session: Database, starter: Starter, run: str) -> StreamingResponse:
     """Stream the run's CSV out of S3."""
     deployed = _deployed_for_addresses(starter=starter)
     key = _view(deployed, _row(session, run)).report_key()
@@ -140,7 +109,7 @@ def report(session: SessionDep, starter: Starter, run: str) -> StreamingResponse
 
 
 @router.get("/run/again")
-def again(session: SessionDep, starter: Starter, run: str) -> dict[str, Any]:
+def again(session: Database, starter: Starter, run: str) -> dict[str, Any]:
     """Return the request that runs the failed rows again."""
     deployed = _deployed_for_addresses(starter=starter)
     view = _view(deployed, _row(session, run))
@@ -167,8 +136,8 @@ def _told(row: Row[Any]) -> dict[str, Any]:
     return {"run": row.run_id, "state": str(row.state), "started_by": row.triggering_user_name, **told}
 
 
-def _row(session: SessionDep, run: str) -> Row[Any]:
-    row = session.execute(select(*_COLUMNS).where(DagRun.dag_id == DAG, DagRun.run_id == run)).one_or_none()
+def _row(session: Database, run: str) -> Row[Any]:
+    row = private.find_run(session, DAG, run)
     if row is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such run.")
     return row

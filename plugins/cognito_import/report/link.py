@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cognito_import import aws
+from cognito_import.aws_private import expiry_of
 from cognito_import.errors import ReportError
 from cognito_import.values import aware
 
@@ -128,8 +129,7 @@ def credentials_expire_at(credentials: Credentials | None) -> datetime | None:
     except (BotoCoreError, ClientError, RuntimeError) as error:  # RuntimeError: the new ones have ended, too
         what = "The credentials that sign the report's link"
         raise aws.failure(ReportError, error, "renewed", what, then="run the report again") from error
-    # botocore has no public name for it (boto/botocore#2604); a test fails if a release renames it.
-    end: datetime | None = getattr(credentials, "_expiry_time", None)
+    end = expiry_of(credentials)
     return None if end is None else end.astimezone(UTC)
 
 
