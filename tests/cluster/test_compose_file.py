@@ -116,6 +116,15 @@ def test_settings_of_recovery_stand_in_one_place(services):
         assert not own.keys() & services[name].raw["environment"].keys()
 
 
+def test_every_variable_of_the_operators_page_reaches_airflow(services):
+    """What is set in the environment, or in `.env`, is passed on to the components that parse DAG files."""
+    page = (ROOT / "docs" / "operator.md").read_text()
+    variables = set(re.findall(r"^\| `(COGNITO_IMPORT_\w+)` \|", page, re.MULTILINE))
+    assert len(variables) == 4
+    for name in ("airflow-scheduler", "airflow-dag-processor", "airflow-worker", "airflow-apiserver"):
+        assert variables <= services[name].raw["environment"].keys()
+
+
 def test_the_env_file_means_the_same_to_compose_and_to_the_tests():
     """Nothing in it is read in two ways: no quotes around values, no variables, no comments behind values."""
     for line in AIRFLOW_ENV.read_text().splitlines():
