@@ -81,7 +81,7 @@ def _measure(
     ended = run(sandbox, addresses) if run is _by_airflow else run(sandbox.resources, addresses)
     most = memory.end()
     categories = sandbox.aws.stats()["categories"]
-    creation, membership = (categories[str(name)] for name in (Category.USER_CREATION, Category.USER_RESOURCE_UPDATE))
+    creation, membership = (categories[str(name)] for name in (Category.USER_CREATION, Category.USER_UPDATE))
     sandbox.aws.traffic()
     pool = sandbox.resources.users()
     lost = sum(address not in pool or GROUP not in pool[address].groups for address in addresses)

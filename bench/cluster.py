@@ -85,7 +85,7 @@ def _measure(cluster: Cluster, workers: int, users: int) -> dict[str, Any]:
     ended = datetime.fromisoformat(report["end_date"]).timestamp()
     most = memory.end()
     categories = aws.stats()["categories"]
-    creation, membership = (categories[str(name)] for name in (Category.USER_CREATION, Category.USER_RESOURCE_UPDATE))
+    creation, membership = (categories[str(name)] for name in (Category.USER_CREATION, Category.USER_UPDATE))
     pool = resources.users()
     rate = users / (max(creation["last"], membership["last"]) - creation["first"])
     return {

@@ -7,7 +7,7 @@ Each cell runs one way of importing for some seconds beside live traffic, on loc
 botocore's adaptive retries. Cells run one after another, all of them unless options pick some; the rows of the others stay in
 the output as they are. `--whole` measures whole imports of 5,000 users instead.
 
-The figures are of the quota that is shortest, UserResourceUpdate (25 a second, one group for each user). A probe calls
+The figures are of the quota that is shortest, UserUpdate (25 a second, one group for each user). A probe calls
 Cognito once a second for something that has no quota: what it takes, above the 100 ms that a call takes here, is the machine's.
 """
 
@@ -59,7 +59,7 @@ READING: Final = (
     "even pace uses 90% of what is free there and throttles less than 2.5% of the live calls."
 )
 WHOLE: Final = 5_000
-QUOTA: Final = DEFAULT_QUOTAS[Category.USER_RESOURCE_UPDATE]
+QUOTA: Final = DEFAULT_QUOTAS[Category.USER_UPDATE]
 MAX_RATE: Final = 30
 """Users a second, more than any way reaches: so many are at hand for each second of a cell."""
 COLUMNS: Final = (
@@ -167,8 +167,8 @@ def measure(cloud: LocalAws, cell: Cell, seconds: float) -> str:
         took = probe.end()
         failed = importing.result()
         cloud.traffic()
-    ours = stats["categories"][Category.USER_RESOURCE_UPDATE]
-    live = stats["live"].get(Category.USER_RESOURCE_UPDATE, {"served": 0, "throttled": 0})
+    ours = stats["categories"][Category.USER_UPDATE]
+    live = stats["live"].get(Category.USER_UPDATE, {"served": 0, "throttled": 0})
     asked = live["served"] + live["throttled"]
     rate = (ours["calls"] - sum(ours["errors"].values())) / (ours["last"] - ours["first"])
     cells = (

@@ -17,8 +17,8 @@ from cognito_import.run.folder import RunFolder
 from cognito_import.run.pace import RunPace
 from cognito_import.settings import Settings
 
-USED = ("UserCreation", "UserResourceUpdate")
-PACE = RunPace(20.0, {"UserCreation": 50.0, "UserResourceUpdate": 25.0})
+USED = ("UserCreation", "UserUpdate")
+PACE = RunPace(20.0, {"UserCreation": 50.0, "UserUpdate": 25.0})
 
 
 @pytest.fixture
@@ -51,9 +51,9 @@ def test_the_last_hours_tell_the_use_of_each_category(cloudwatch, called, more):
     called("UserCreation", 3000, 10, **more)
     called("UserCreation", 600, 170, **more)
     called("UserCreation", 9999, 24 * 60, **more)
-    called("UserResourceUpdate", 9999, 10, service="Another")
+    called("UserUpdate", 9999, 10, service="Another")
     use = forecast.recent_use(cloudwatch, USED)
-    assert use == {"UserCreation": Use(3600 / 10_800, 10.0), "UserResourceUpdate": Use(0.0, 0.0)}
+    assert use == {"UserCreation": Use(3600 / 10_800, 10.0), "UserUpdate": Use(0.0, 0.0)}
 
 
 @pytest.mark.parametrize("allowed", [0, 1], ids=["nothing", "only-the-list"])
@@ -85,7 +85,7 @@ def test_without_the_permission_a_sentence_says_what_to_allow(cloudwatch, caplog
 )
 def test_the_time_is_that_of_the_category_that_takes_longest(use, calls, told):
     """Beside the average use of the others, and never below the quarter of its pace that an import always keeps."""
-    known = {"UserCreation": Use(0.0, 0.0), "UserResourceUpdate": Use(*use)} if use else {}
+    known = {"UserCreation": Use(0.0, 0.0), "UserUpdate": Use(*use)} if use else {}
     *lines, last = forecast.foreseen(PACE, known, dict(zip(USED, calls, strict=True)), users=calls[0], time_zone="UTC")
     assert told in last
     assert ("1 min 40 s while others call as in the busiest five minutes" in last) == (use == (5.0, 12.0))
@@ -94,9 +94,9 @@ def test_the_time_is_that_of_the_category_that_takes_longest(use, calls, told):
 
 def test_a_run_that_takes_all_begins_with_what_was_free_at_the_busiest_time():
     """Probing up from the steady pace takes minutes; the busiest five minutes are no reason for throttles."""
-    raised = RunPace(57.0, {"UserCreation": 60.0, "UserResourceUpdate": 60.0})
+    raised = RunPace(57.0, {"UserCreation": 60.0, "UserUpdate": 60.0})
     assert forecast.start(raised, {}, 3) == 0.0
-    assert forecast.start(raised, {"UserCreation": Use(0.0, 0.0), "UserResourceUpdate": Use(2.0, 20.0)}, 3) == 37.0
+    assert forecast.start(raised, {"UserCreation": Use(0.0, 0.0), "UserUpdate": Use(2.0, 20.0)}, 3) == 37.0
     assert forecast.start(raised, dict.fromkeys(USED, Use(0.0, 0.0)), 3) == 57.0
     assert forecast.start(raised, dict.fromkeys(USED, Use(60.0, 70.0)), 3) == 0.0
 
@@ -104,8 +104,8 @@ def test_a_run_that_takes_all_begins_with_what_was_free_at_the_busiest_time():
 def test_preflight_says_when_the_run_will_be_over(resources, called, cloudwatch, caplog, local_aws):
     """In its log, with the quota in force and the use of it, and without an address; a run that takes all begins with it."""
     caplog.set_level(logging.INFO)
-    local_aws.quotas(UserResourceUpdate=60)
-    called("UserResourceUpdate", 3_000, 15)
+    local_aws.quotas(UserUpdate=60)
+    called("UserUpdate", 3_000, 15)
     settings = Settings.parse({**json.loads(resources.variable(pace="all")), "time_zone": "Asia/Tokyo"})
     users = [{"useremail": f"user{number}@example.com", "groups": ["BASIC"]} for number in range(300)]
     folder = RunFolder(resources.s3, resources.bucket, "run-1")
@@ -117,4 +117,4 @@ def test_preflight_says_when_the_run_will_be_over(resources, called, cloudwatch,
     assert "All is ready for 300 users, at most 47 calls a second in each category: about 6 s, until " in caplog.text
     assert "JST" in caplog.text
     assert "@" not in caplog.text
-    assert pace.read(folder) == RunPace(47.0, {"UserCreation": 50.0, "UserResourceUpdate": 60.0}, start=47.0)
+    assert pace.read(folder) == RunPace(47.0, {"UserCreation": 50.0, "UserUpdate": 60.0}, start=47.0)

@@ -87,7 +87,7 @@ def test_a_ready_aws_passes(preflight, resources, local_aws):
         pytest.param({}, ["BASIC", "GHOST"], ["group 'GHOST'", "create it"], id="group"),
         pytest.param({"report_bucket": "no-such-bucket-here"}, None, ["bucket 'no-such", "create it"], id="bucket"),
         pytest.param({"mail_from": "ghost@example.org"}, None, ["ghost@example.org", "not verified"], id="sender"),
-        pytest.param({"slots": 30}, None, ["30 calls a second", "25", "UserResourceUpdate"], id="pace"),
+        pytest.param({"slots": 30}, None, ["30 calls a second", "25", "UserUpdate"], id="pace"),
         pytest.param({"pacing_seconds": 0.5}, None, ["40 calls a second", "pacing_seconds"], id="pacing"),
         pytest.param({"pace": "all", "reserve": 24}, None, ["leaves 1 of Cognito's 25", "'reserve'"], id="reserve"),
     ],
@@ -125,7 +125,7 @@ def test_a_raised_quota_counts(preflight, local_aws):
 
 def test_slots_too_few_for_a_raised_quota_are_said(preflight, local_aws):
     """A slot makes some three calls a second, so the words name the three places that have to be raised together."""
-    local_aws.quotas(UserCreation=200, UserResourceUpdate=103)
+    local_aws.quotas(UserCreation=200, UserUpdate=103)
     (warning,) = preflight({"pace": "all"})
     assert "leave 100 calls a second, and 20 slots make 3 each" in warning
     assert "COGNITO_IMPORT_POOL_SLOTS to 34" in warning

@@ -59,7 +59,7 @@ def test_categories_do_not_wait_for_each_other():
     pacer = Pacer(1.0, clock=lambda: time.now, sleep=time.sleep)
     pacer.wait(Category.USER_CREATION)
     assert abs(time.now - 101.0) < 1e-3
-    pacer.wait(Category.USER_RESOURCE_UPDATE)
+    pacer.wait(Category.USER_UPDATE)
     assert abs(time.now - 101.0) < 1e-3
 
 
@@ -126,7 +126,7 @@ def test_a_slot_never_stands_still():
         pacer.throttled()
     pacer.wait(Category.USER_CREATION)
     before = time.now
-    pacer.wait(Category.USER_RESOURCE_UPDATE)
+    pacer.wait(Category.USER_UPDATE)
     pacer.wait(Category.USER_CREATION)
     assert time.now - before <= MAX_SLOWDOWN
 

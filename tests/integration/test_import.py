@@ -38,7 +38,7 @@ def test_an_import_ends_with_one_true_outcome_for_every_user(
     pace = r"\d+\.\d users/s of at most 20(, \d throttles?)?"
     assert re.fullmatch(f"{counts}; {pace}; run {run.folder.run}; report s3://{resources.bucket}/{key}", note)
     categories = aws.stats()["categories"]
-    for name in ("UserCreation", "UserResourceUpdate"):
+    for name in ("UserCreation", "UserUpdate"):
         # Without a pace most calls are throttled. On a busy machine a few may arrive too close all the same, and are repeated;
         # the bench measures that there are none on an idle one.
         assert categories[name]["throttles"] <= 3
@@ -155,14 +155,14 @@ def test_outside_traffic_costs_time_and_no_user(start, addresses, aws, reported,
     rows = reported(run)
     truth(rows, users)
     assert {row["status"] for row in rows} == {"succeeded"}
-    assert aws.stats()["categories"]["UserResourceUpdate"]["throttles"] > 0
+    assert aws.stats()["categories"]["UserUpdate"]["throttles"] > 0
 
 
 def test_an_import_takes_all_that_a_raised_quota_leaves(vary, start, addresses, aws, reported, truth, admin):
     """It begins with what CloudWatch says is free, and mail and log say what the pace was."""
     vary(pace="all", locale="en")
-    aws.quotas(UserCreation=63, UserResourceUpdate=63)
-    for category in ("UserCreation", "UserResourceUpdate"):
+    aws.quotas(UserCreation=63, UserUpdate=63)
+    for category in ("UserCreation", "UserUpdate"):
         names = {"Type": "API", "Service": "Cognito user pool", "Resource": category}
         dimensions = [{"Name": name, "Value": value} for name, value in names.items()]
         datum = {"MetricName": "CallCount", "Dimensions": dimensions, "Value": 3_000.0}  # 10 a second

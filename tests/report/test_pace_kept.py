@@ -16,7 +16,7 @@ from cognito_import.run.checkpoints import Progress, Work
 from cognito_import.run.folder import RunFolder
 from cognito_import.run.pace import RunPace
 
-QUOTAS = {"UserCreation": 50.0, "UserResourceUpdate": 25.0}
+QUOTAS = {"UserCreation": 50.0, "UserUpdate": 25.0}
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_the_rate_is_that_of_the_time_in_which_somebody_worked(folder, settings,
 def test_the_time_of_going_slower_is_that_of_the_run(folder, settings):
     """Throttles slow all slots, so twenty workers that were slow for half of ten minutes are five minutes."""
     kept = pace_kept(folder, settings, Progress(work=[Work(0.0, 600.0, 300.0)] * 20), 9_000)
-    assert (kept.slowed, kept.minutes, kept.quota, kept.category) == (300.0, 5, 25.0, "UserResourceUpdate")
+    assert (kept.slowed, kept.minutes, kept.quota, kept.category) == (300.0, 5, 25.0, "UserUpdate")
 
 
 @pytest.mark.parametrize(("work", "users"), [([], 10), ([Work(0.0)], 10), ([Work(0.0, 10.0)], 0)])
@@ -80,4 +80,4 @@ def test_a_run_that_was_throttled_says_so(folder, resources, settings, local_aws
     assert " of at most 20, 3 throttles; run run-1; report s3://" in note
     (mail,) = mails()
     assert "3 回の呼び出しがスロットリングされて再試行され、約 1 分間、速度を下げました" in mail["BodyText"]
-    assert "クォータ（UserResourceUpdate、毎秒 25 回）" in mail["BodyHtml"]
+    assert "クォータ（UserUpdate、毎秒 25 回）" in mail["BodyHtml"]

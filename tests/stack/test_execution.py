@@ -295,7 +295,7 @@ def test_execution_uses_what_a_raised_quota_leaves(
     usual = functions.get_function_configuration(FunctionName=name)["Environment"]
     settings = json.loads(usual["Variables"]["COGNITO_IMPORT"]) | {"pace": "all"}
     changed = {"Variables": usual["Variables"] | {"COGNITO_IMPORT": json.dumps(settings)}}
-    aws.quotas(UserResourceUpdate=27)
+    aws.quotas(UserUpdate=27)
     before = len(aws.outbox())
     users = addresses(44)
     functions.update_function_configuration(FunctionName=name, Environment=changed)

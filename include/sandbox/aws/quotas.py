@@ -1,7 +1,8 @@
 """Cognito's request quotas: which operation counts in which category, and how many a second each admits.
 
-AWS documents them in "Quotas in Amazon Cognito", section "API request rate quotas". They hold for an account and Region
-over all its pools, so there is one set of them here. AWS does not say how it enforces them; two usual ways are here.
+AWS documents them in "Quotas in Amazon Cognito", section "API operation categories and request rate quotas". They hold
+for an account and Region over all its pools, so there is one set of them here. AWS does not say how it enforces them;
+two usual ways are here.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from sandbox.aws.traffic import LiveTraffic
 QUOTAS: dict[str, int] = {
     "UserCreation": 50,
     "UserUpdate": 25,
-    "UserResourceUpdate": 25,
     "UserRead": 120,
     "UserResourceRead": 50,
     "UserList": 30,
@@ -30,10 +30,8 @@ CATEGORY_OF: dict[str, str] = {
     "AdminDeleteUserAttributes": "UserUpdate",
     "AdminDisableUser": "UserUpdate",
     "AdminEnableUser": "UserUpdate",
-    "AdminSetUserPassword": "UserUpdate",
-    "AdminResetUserPassword": "UserUpdate",
-    "AdminAddUserToGroup": "UserResourceUpdate",
-    "AdminRemoveUserFromGroup": "UserResourceUpdate",
+    "AdminAddUserToGroup": "UserUpdate",
+    "AdminRemoveUserFromGroup": "UserUpdate",
     "AdminGetUser": "UserRead",
     "GetUser": "UserRead",
     "AdminListGroupsForUser": "UserResourceRead",

@@ -52,7 +52,7 @@ class Operation(NamedTuple):
 
 OPERATIONS: Final = {
     "AdminCreateUser": Operation("admin_create_user", Category.USER_CREATION),
-    "AdminAddUserToGroup": Operation("admin_add_user_to_group", Category.USER_RESOURCE_UPDATE),
+    "AdminAddUserToGroup": Operation("admin_add_user_to_group", Category.USER_UPDATE),
     "AdminDeleteUser": Operation("admin_delete_user", Category.USER_UPDATE),
     "AdminDisableUser": Operation("admin_disable_user", Category.USER_UPDATE),
     "AdminEnableUser": Operation("admin_enable_user", Category.USER_UPDATE),

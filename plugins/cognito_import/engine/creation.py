@@ -38,14 +38,12 @@ class Creation(Job):
     so (see `completion`).
     """
 
-    categories = (Category.USER_CREATION, Category.USER_RESOURCE_UPDATE)
+    categories = (Category.USER_CREATION, Category.USER_UPDATE)
 
     @classmethod
     def calls_needed(cls, row: UserRow) -> Counter[str]:
-        """One creation, a call for each group, and one to disable the user; see `Job.calls_needed`."""
-        groups, disabled = len(row.groups), row.enabled is False
-        counts = {Category.USER_CREATION: 1, Category.USER_RESOURCE_UPDATE: groups, Category.USER_UPDATE: int(disabled)}
-        return Counter(counts)
+        """One creation, and what follows it; see `Job.calls_needed`."""
+        return Counter({Category.USER_CREATION: 1, Category.USER_UPDATE: calls_after(row)})
 
     def _process(self, row: UserRow, reach: Reach) -> Outcome:
         existing = None if reach.username else self._create(row, reach)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
+from cognito_import.aws import error_details
 from cognito_import.engine.calls import OPERATIONS
+from cognito_import.engine.error_policy import THROTTLES
 from cognito_import.engine.pacing import DEFAULT_QUOTAS, READING, Pacer
 from cognito_import.engine.shared_rate import SharedRate
 from cognito_import.run import pace
@@ -25,29 +29,51 @@ if TYPE_CHECKING:
     from cognito_import.run.folder import RunFolder
     from cognito_import.settings import Settings
 
+ATTEMPTS: Final = 5
+"""To read a quota in force, which Cognito lets an account do once a second."""
+
 log = logging.getLogger(__name__)
 
 
 def run_pace(
-    cognito: CognitoIdentityProviderClient, settings: Settings, categories: Iterable[Category], *, dry_run: bool = False
+    cognito: CognitoIdentityProviderClient,
+    settings: Settings,
+    categories: Iterable[Category],
+    *,
+    dry_run: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> RunPace:
     """Return how fast a run may go whose users need calls of these quota categories; of a `dry_run` the real run."""
-    quotas = {str(category): quota_in_force(cognito, category) for category in categories}
+    quotas = {str(category): quota_in_force(cognito, category, sleep=sleep) for category in categories}
     free = min(quotas.values()) - settings.reserve
-    reading = {str(category): quota_in_force(cognito, category) for category in READING} if dry_run else {}
+    reading = {str(category): quota_in_force(cognito, category, sleep=sleep) for category in READING} if dry_run else {}
     return RunPace(free if settings.pace == "all" else settings.users_per_second, quotas, reading)
 
 
-def quota_in_force(cognito: CognitoIdentityProviderClient, category: Category) -> float:
+def quota_in_force(
+    cognito: CognitoIdentityProviderClient, category: Category, *, sleep: Callable[[float], None] = time.sleep
+) -> float:
     """Requests a second. From GetProvisionedLimit where the role may call it and botocore knows it, else from the table."""
+    asked = Retrying(
+        retry=retry_if_exception(_is_throttled),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_random(1, 2),
+        sleep=sleep,
+        reraise=True,
+    )
     try:
-        answer = cognito.get_provisioned_limit(
-            LimitDefinition={"LimitClass": "API_CATEGORY", "Attributes": {"Category": str(category)}}
+        answer = asked(
+            cognito.get_provisioned_limit,
+            LimitDefinition={"LimitClass": "API_CATEGORY", "Attributes": {"Category": str(category)}},
         )
         return float(answer["Limit"]["ProvisionedLimitValue"])
     except (AttributeError, KeyError, ClientError, BotoCoreError) as error:
         log.info("The quota in force for %s is not available (%s); taking the default.", category, type(error).__name__)
         return DEFAULT_QUOTAS[category]
+
+
+def _is_throttled(error: BaseException) -> bool:
+    return isinstance(error, ClientError) and error_details(error)[0] in THROTTLES
 
 
 def expected_seconds(calls: Mapping[str, int], settings: Settings, found: RunPace | None) -> float:

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
 
 class Category(StrEnum):
-    """The quota categories that the import's calls count against ("Quotas", Amazon Cognito Developer Guide)."""
+    """The quota categories that the import's calls count against.
+
+    "Amazon Cognito user pools API operation categories and request rate quotas", Amazon Cognito Developer Guide. Group
+    memberships count as updates of a user, beside changes of attributes and deletions.
+    """
 
     USER_CREATION = "UserCreation"
-    USER_RESOURCE_UPDATE = "UserResourceUpdate"
     USER_UPDATE = "UserUpdate"
     USER_READ = "UserRead"
     USER_RESOURCE_READ = "UserResourceRead"
@@ -30,7 +33,6 @@ class Category(StrEnum):
 
 DEFAULT_QUOTAS = {
     Category.USER_CREATION: 50,
-    Category.USER_RESOURCE_UPDATE: 25,
     Category.USER_UPDATE: 25,
     Category.USER_READ: 120,
     Category.USER_RESOURCE_READ: 50,

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from cognito_import.settings import Settings
 
 
-MEMBERSHIPS: Final = Category.USER_RESOURCE_UPDATE
+SCARCEST: Final = Category.USER_UPDATE
+"""Of the categories that a run which was never checked may need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def pace_kept(folder: RunFolder, settings: Settings, progress: Progress, users: 
     seconds = _covered(progress.work)
     if seconds <= 0 or not users:
         return None
-    found = pace.read(folder) or RunPace(settings.users_per_second, {str(MEMBERSHIPS): DEFAULT_QUOTAS[MEMBERSHIPS]})
+    found = pace.read(folder) or RunPace(settings.users_per_second, {str(SCARCEST): DEFAULT_QUOTAS[SCARCEST]})
     worked = sum(work.seconds for work in progress.work)
     return PaceKept(
         rate=users / seconds,

@@ -69,7 +69,7 @@ def test_a_refused_request_uses_no_quota(enforcement: str) -> None:
 
 def test_categories_do_not_share_a_quota() -> None:
     """A spent category leaves the others as they were."""
-    quotas = Quotas(limits={"UserCreation": 1, "UserResourceUpdate": 1}, clock=Clock())
+    quotas = Quotas(limits={"UserCreation": 1, "UserUpdate": 1}, clock=Clock())
     assert quotas.admit("AdminCreateUser")
     assert quotas.admit("AdminAddUserToGroup")
 
