@@ -30,7 +30,7 @@ get the attributes that their rows name. With `"dry_run": true` nothing is chang
 the report says what would become of it, and how long the real run takes. Its CSV is a list for the real run.
 
 With `"invite": true` new users are mailed an invitation, and with `"resend_invitation": true` beside it also users who exist and have not
-signed in yet. Cognito's own sender mails 50 a day: users beyond them are `Postponed`, and nothing is done for them.
+signed in yet. Cognito's own sender mails 50 a day: users beyond them are `NotAttempted`; clear the run the next day to invite more.
 
 For a handful of users, or a test, paste addresses or cells of a spreadsheet into the form's field *Users*, or write them into the
 conf: as `lines`, a text with an address in each line, or as `data`. Airflow shows the whole conf in its list of runs and its

@@ -100,7 +100,6 @@ def test_every_code_of_an_outcome_is_described(page):
     codes = {code for pair in own for code in pair if code} | {
         outcomes.NOT_ATTEMPTED,
         outcomes.INTERRUPTED,
-        outcomes.POSTPONED,
     }
     codes |= {precedence.IMPORTED_SINCE, precedence.CREATED_SINCE}
     codes |= {code for code, policy in POLICIES.items() if policy in {ErrorPolicy.RESULT, ErrorPolicy.RECHECK}}

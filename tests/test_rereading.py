@@ -163,7 +163,7 @@ def test_from_the_first_call_on_nothing_is_read_anew(run, resources, jobtype):
     second = run.read(default_groups=("STAFF",), user_pool_id=OTHER_POOL)
     assert second == replace(first, begun=True)
     with pytest.raises(
-        SettingsError, match=r"'user_pool_id' was .* have been called for.* set it back.* or trigger a new run"
+        SettingsError, match=r"'user_pool_id' was .* have been called for.* set it back.* or start a new one"
     ):
         run.preflight()
 
@@ -177,7 +177,7 @@ def test_a_difference_after_the_first_call_is_set_back(run, resources, local_aws
         run.work()
     run.settings = replace(run.settings, invite=True)
     calls = called(local_aws)
-    with pytest.raises(SettingsError, match="set it back, then clear the failed tasks with Downstream"):
+    with pytest.raises(SettingsError, match="set it back and continue the run"):
         run.work()
     assert called(local_aws) == calls
     run.settings = replace(run.settings, invite=False)

@@ -153,9 +153,7 @@ class Inbox:
         return target
 
     def leave_rest(self, file: InboxFile, content: bytes) -> None:
-        """Put the rows that the next night takes up beside the file, under its rule. Doing it again changes nothing."""
-        if self.place(file) != file.key:
-            return  # it was left before the file was archived
+        """Put the rows that the next night takes up beside the file, under its rule. A file that is there stays."""
         stem = _REST.sub("", file.key.rpartition(".")[0] if "." in file.key.rpartition("/")[2] else file.key)
         key = f"{stem}_rest_{file.version_id}.csv"
         put = partial(self._s3.put_object, IfNoneMatch="*", ContentType="text/csv; charset=utf-8")

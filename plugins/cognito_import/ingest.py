@@ -17,7 +17,6 @@ from cognito_import.engine.pace import planned_slots
 from cognito_import.engine.plan import plan
 from cognito_import.engine.user_pool import JOBS
 from cognito_import.errors import RequestError, RunFolderError
-from cognito_import.invitations import todays_share
 from cognito_import.pool_fit import pool_is_case_sensitive
 from cognito_import.request.model import ImportRequest
 from cognito_import.request.sources import Users
@@ -87,8 +86,6 @@ def ingest_request(  # noqa: PLR0913 - what a run is made of
                 allowed_groups=allowed,
                 case_sensitive=lambda: cognito is not None and pool_is_case_sensitive(cognito, settings.user_pool_id),
             )
-        if request.jobtype == "import" and not request.dry_run:
-            checked = todays_share(checked, folder, settings, cognito, from_inbox=from_inbox)
         rows = folder.write_rows(checked, weigh)
         cells.seek(0)
         rows.content.update(hashlib.file_digest(cells, "sha256").digest())

@@ -2,15 +2,19 @@
 
 ::
 
-    runs/invited/{moment}_{run}_{count}    how many of them a run's users take, for the runs of the next 24 hours
+    runs/invited/{moment}_{run}_{count}    how many of them a run's users take, for the runs of the next 23 hours
 
-The limit is the account's, and others may use it, too: if it is met all the same, the calls stop.
+Nobody is called for who has to wait: the run fails, and whoever continues it another day has that day's invitations go. The
+limit is the account's, and others may use it, too: if it is met all the same, the calls stop.
 """
 
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, timedelta
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from cognito_import import pool_fit
@@ -19,72 +23,104 @@ from cognito_import.engine.completion import invites_again
 from cognito_import.engine.pacing import Pacer
 from cognito_import.errors import CallsStoppedError
 from cognito_import.findings import Findings
-from cognito_import.outcomes import POSTPONED, Outcome
+from cognito_import.run import daily_limit
+from cognito_import.run.daily_limit import Share
 from cognito_import.run.folder import INVITED, RunFolder
 from cognito_import.run.shared_objects import SharedObjects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
 
     from cognito_import.request.model import UserRow
+    from cognito_import.run.manifest import Batch, Manifest
     from cognito_import.settings import Settings
 
-DAILY_MAILS: Final = 50
-"""Mails a day with Cognito's own sender, for the account ("Quotas in Amazon Cognito", Amazon Cognito Developer Guide)."""
 MAX_LOOKED_UP: Final = 5_000
 """Users of one list, at 20 a second some four minutes; whoever comes behind them counts as invited."""
-_DAY: Final = timedelta(days=1)
+_WINDOW: Final = timedelta(hours=23)
+"""What was mailed earlier does not count. Less than a day, so that a nightly run that is some seconds early has its share."""
 _MOMENT: Final = "%Y%m%dT%H%M%SZ"
-_WHY: Final = f"Cognito's own sender mails {DAILY_MAILS} invitations a day, and those of today are taken: "
 
 log = logging.getLogger(__name__)
 
 
-def todays_share(
-    checked: Iterable[UserRow | Outcome],
-    folder: RunFolder,
-    settings: Settings,
-    cognito: CognitoIdentityProviderClient | None,
-    *,
-    from_inbox: bool,
-) -> Iterator[UserRow | Outcome]:
-    """Yield what is `checked`, with an outcome in place of each row whose invitation has to wait for another day.
+def share_out(
+    manifest: Manifest, settings: Settings, folder: RunFolder, cognito: CognitoIdentityProviderClient
+) -> Share | None:
+    """Store and return for whom the run may call today; None if all may be called for.
 
     Nobody is looked up before a list is longer than what may be mailed; then users who exist, and get no mail, do not
-    count. At least one user is called for, so that a wrong count holds nobody up. Raises RunFolderError, PreflightError
-    if the user pool cannot be looked at, and NotReadyError if it cannot be at this moment.
+    count. At least one user is called for at first, so that a wrong count holds nobody up. Raises RunFolderError,
+    PreflightError if the user pool cannot be looked at, and NotReadyError if it cannot be at this moment.
     """
-    if cognito is None or not settings.invite or not _is_limited(cognito, settings):
-        yield from checked
+    if manifest.jobtype != "import" or not manifest.invite:
+        return None
+    share, version = folder.read_share(Share)
+    if not _is_limited(cognito, settings):
+        if share and share.last < manifest.users:  # the user pool has another sender since
+            folder.write_share(replace(share, last=manifest.users), version)
+        return None
+    if manifest.dry_run:  # whose report counts who would be mailed
+        share = Share(manifest.users, max(1, _left(folder)))
+        folder.write_share(share, version)
+        return share
+    if share is None or not manifest.begun:  # a run that has called for nobody is shared out anew
+        progress = folder.progress() if manifest.begun else None
+        share = Share(max((*progress.outcomes, *progress.unsettled), default=0) if progress else 0)
+        _forget(folder)
+    return _extend(manifest, folder, share, version, _Mailed(cognito, manifest.applied_to(settings)))
+
+
+def share_out_again(manifest: Manifest, settings: Settings, folder: RunFolder, batch: Batch) -> None:
+    """Have users of the batch called for who had to wait, if that was another day; all of them count as invited.
+
+    Whoever clears a run's failed tasks alone does not clear `preflight`. Raises RunFolderError.
+    """
+    if not manifest.invite or manifest.dry_run:
         return
-    now = folder.now()
-    left = max(1, DAILY_MAILS - _taken(folder, now))
-    mailed = _Mailed(cognito, settings)
-    first: list[UserRow] = []
-    taken: int | None = None
-    postponed = 0
-    for one in checked:
-        if isinstance(one, Outcome):
-            yield one
-            continue
-        if len(first) < left:
-            first.append(one)
-            yield one
-            continue
-        if taken is None:
-            taken = sum(map(mailed.to, first))
-        if not postponed and (not mailed.to(one) or taken < left):
-            taken += mailed.to(one)
-            yield one
-            continue
-        postponed += 1
-        then = "the next night takes this user up." if from_inbox else "run the failed rows again tomorrow."
-        yield Outcome.failed(one.row, one.useremail, POSTPONED, _WHY + then)
-    count = len(first) if taken is None else taken
-    SharedObjects(folder.s3, folder.bucket, INVITED).write(f"{now.astimezone(UTC):{_MOMENT}}_{folder.run}_{count}", b"")
-    log.info("Cognito's own sender: %d invitations go today, %d users wait for another day.", count, postponed)
+    share, version = folder.read_share(Share)
+    if share and share.last < batch.last:
+        _extend(manifest, folder, share, version, _Mailed(None, settings))
+
+
+def hand_on(folder: RunFolder, manifest: Manifest, rows: list[int]) -> None:
+    """Store that the users of these rows are another run's from now on. Raises RunFolderError."""
+    share, version = folder.read_share(Share)
+    folder.write_share(replace(share or Share(manifest.users), handed_on=rows), version)
+
+
+def handed_on(folder: RunFolder) -> bool:
+    """Return whether the run has handed its users on. Raises RunFolderError."""
+    share, _ = folder.read_share(Share)
+    return share is not None and bool(share.handed_on)
+
+
+def _extend(manifest: Manifest, folder: RunFolder, share: Share, version: str | None, mailed: _Mailed) -> Share:
+    """Have as many more users called for as are left of the day's invitations. Whoever is slower at it leaves it."""
+    left = _left(folder)
+    if share.last == 0:
+        left = max(1, left)
+    if share.handed_on or left <= 0:
+        return share
+    rows = (row for row in folder.all_rows() if row.row > share.last)
+    first = list(islice(rows, left))
+    last, count, following = manifest.users, len(first), next(rows, None)
+    if following is not None:
+        last, count = first[-1].row, sum(map(mailed.to, first))
+        for row in chain([following], rows):
+            if mailed.to(row) and count == left:
+                break
+            last, count = row.row, count + mailed.to(row)
+        else:
+            last = manifest.users
+    extended = replace(share, last=last, invitations=count)
+    if folder.write_share(extended, version):
+        _ledger(folder).write(f"{folder.now().astimezone(UTC):{_MOMENT}}_{folder.run}_{count}", b"")
+        waits = "" if last == manifest.users else f", and the users behind row {last:,} wait for another day"
+        log.info("Cognito's own sender: %d invitations go today%s.", count, waits)
+    return extended
 
 
 def _is_limited(cognito: CognitoIdentityProviderClient, settings: Settings) -> bool:
@@ -94,29 +130,41 @@ def _is_limited(cognito: CognitoIdentityProviderClient, settings: Settings) -> b
     return bool(pool.get("EmailConfiguration", {}).get("EmailSendingAccount", "COGNITO_DEFAULT") != "DEVELOPER")
 
 
-def _taken(folder: RunFolder, now: datetime) -> int:
-    """Return how many invitations other runs have taken within a day, those that have begun to make calls."""
-    taken: dict[str, int] = {}  # a run that was read twice counts once
-    for name, _, _ in SharedObjects(folder.s3, folder.bucket, INVITED).listed(
-        f"{(now - _DAY).astimezone(UTC):{_MOMENT}}"
-    ):
+def _left(folder: RunFolder) -> int:
+    """Return how many invitations runs that make calls, this one included, have left of the day's."""
+    taken: Counter[str] = Counter()
+    for _, run, count in _lately(folder):
+        taken[run] += count
+    runs = ((RunFolder(folder.s3, folder.bucket, run).manifest(), count) for run, count in taken.items())
+    return daily_limit.DAILY_MAILS - sum(count for manifest, count in runs if manifest and manifest.begun)
+
+
+def _forget(folder: RunFolder) -> None:
+    """Delete what an earlier reading of the run's request has taken."""
+    for name in [name for name, run, _ in _lately(folder) if run == folder.run]:
+        _ledger(folder).delete(name)
+
+
+def _lately(folder: RunFolder) -> Iterator[tuple[str, str, int]]:
+    """Yield the entries of the ledger that count: their names, the runs, and how many invitations these take."""
+    for name, _, _ in _ledger(folder).listed(f"{(folder.now() - _WINDOW).astimezone(UTC):{_MOMENT}}"):
         run, _, count = name.partition("_")[2].rpartition("_")
-        taken[run] = int(count)
-    taken.pop(folder.run, None)
-    others = ((RunFolder(folder.s3, folder.bucket, run).manifest(), count) for run, count in taken.items())
-    return sum(count for manifest, count in others if manifest is not None and manifest.begun)
+        yield name, run, int(count)
+
+
+def _ledger(folder: RunFolder) -> SharedObjects:
+    return SharedObjects(folder.s3, folder.bucket, INVITED)
 
 
 class _Mailed:
-    """Tells who gets a mail, by looking users up at the steady pace of all slots."""
+    """Tells who gets a mail, by looking users up at the steady pace of all slots; without a client everybody does."""
 
-    def __init__(self, cognito: CognitoIdentityProviderClient, settings: Settings) -> None:
+    def __init__(self, cognito: CognitoIdentityProviderClient | None, settings: Settings) -> None:
         self._settings = settings
-        self._calls: Calls | None = Calls(
-            cognito, settings.user_pool_id, Pacer(settings.pacing_seconds / settings.slots)
-        )
+        pacer = Pacer(settings.pacing_seconds / settings.slots)
+        self._calls = Calls(cognito, settings.user_pool_id, pacer) if cognito else None
         self._known: tuple[int, bool] = (0, True)
-        self._looked_up = 0
+        self._left = MAX_LOOKED_UP
 
     def to(self, row: UserRow) -> bool:
         """Return whether the user is mailed an invitation; in doubt it is."""
@@ -125,8 +173,8 @@ class _Mailed:
         return self._known[1]
 
     def _look_up(self, row: UserRow) -> bool:
-        self._looked_up += 1
-        if self._calls is None or self._looked_up > MAX_LOOKED_UP:
+        self._left -= 1
+        if self._calls is None or self._left < 0:
             return True
         try:
             return invites_again(row, self._calls.make("AdminGetUser", Username=row.useremail), self._settings)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from cognito_import.errors import IncompleteRunError
 from cognito_import.inbox import ARCHIVES
+from cognito_import.invitations import hand_on, handed_on
 from cognito_import.report.delivery import Reported, failure_reason
 from cognito_import.report.rest import rest_of
 
@@ -46,8 +47,9 @@ def archive(inbox: Inbox, folder: RunFolder, file: InboxFile, state: str) -> str
     """
     manifest = folder.manifest()
     rest = rest_of(folder, manifest) if manifest is not None and folder.read_report(Reported) else None
-    if rest:
+    if rest and manifest and not handed_on(folder):
         inbox.leave_rest(file, rest.content)
+        hand_on(folder, manifest, rest.rows)  # so that whoever continues this run calls for none of them
     reason = None if rest and rest.is_all else failure_reason(folder, state)
     if reason is not None:
         reason = f"{reason}\n\nRun: {file.run_id}"

@@ -16,14 +16,14 @@ FAILED: Final = "failed"
 NOT_ATTEMPTED: Final = "NotAttempted"
 """The code of a user for whom no call was made, because the calls were stopped or their engine died."""
 
-POSTPONED: Final = "Postponed"
-"""The code of a user whose invitation Cognito's own sender would not mail today, so that no call is made for it."""
-
 INTERRUPTED: Final = "Interrupted"
 """The code of a user whom a call may have reached, and whom nobody finished: the run does so when it goes on."""
 
 EXISTED: Final = "Existed"
 """The code of a success: the user was in the user pool before, and has now what its row says."""
+
+EXISTED_AS_LISTED: Final = "Existed already."
+"""The message of an EXISTED user for whom there was nothing to change."""
 
 LEFT_UNCHANGED: Final = "Unchanged"
 """The code of a success without a call: the user was as the run would have it."""

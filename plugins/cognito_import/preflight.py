@@ -7,17 +7,16 @@ import math
 import time
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cognito_import import forecast, mail_ready, pool_fit
+from cognito_import import forecast, invitations, mail_ready, pool_fit, pool_groups
 from cognito_import.engine.pace import run_pace
 from cognito_import.engine.pacing import MAX_SLOT_RATE
 from cognito_import.engine.shared_rate import LEAST
 from cognito_import.engine.user_pool import JOBS
-from cognito_import.findings import ATTEMPTS, Findings
+from cognito_import.findings import Findings
 from cognito_import.run import pace
 
 if TYPE_CHECKING:
@@ -98,10 +97,10 @@ def check(  # noqa: PLR0913 - what readiness depends on
         log.warning("%s", warning)
     findings.raise_if_any()
     if manifest.create_groups and manifest.jobtype == "import":  # now that nothing else keeps the run from beginning
-        create = partial(_get_or_create, clients.cognito, dry_run=manifest.dry_run)
-        _ask_for_groups(manifest, create, "cognito-idp:GetGroup and CreateGroup", findings)
+        pool_groups.create(manifest, clients.cognito, findings)
         findings.raise_if_any()
     if folder is not None:
+        invitations.share_out(manifest, settings, folder, clients.cognito)
         pace.write(folder, replace(found[0], start=forecast.start(found[0], use, settings.reserve)))
     users = manifest.users - manifest.rejected_rows
     deque(counted, maxlen=0)  # those that no check has looked at
@@ -158,38 +157,7 @@ def _check_user_pool(
     pool_fit.check_attributes(pool, rows, findings)
     mail_ready.check_invitations(manifest, pool, clients.sesv2, findings)
     if not manifest.create_groups:
-        _ask_for_groups(manifest, clients.cognito.get_group, "cognito-idp:GetGroup", findings)
-
-
-def _ask_for_groups(manifest: Manifest, call: Callable[..., Any], allow: str, findings: Findings) -> None:
-    """Make a call for each group that a user joins."""
-    for group in manifest.groups:
-        findings.ask(
-            f"The group {group!r}",
-            call,
-            allow=f"{allow} on the user pool",
-            missing=(
-                "create it in the user pool: the run's users have been called for, so it keeps its groups"
-                if manifest.begun
-                else "create it in the user pool, or correct the setting 'default_groups' or the users' groups"
-            ),
-            attempts=ATTEMPTS,
-            UserPoolId=manifest.user_pool_id,
-            GroupName=group,
-        )
-
-
-def _get_or_create(cognito: CognitoIdentityProviderClient, *, dry_run: bool, **group: str) -> None:
-    """Create a group that the user pool does not have; a `dry_run` only says so."""
-    try:
-        cognito.get_group(**group)
-    except cognito.exceptions.ResourceNotFoundException:
-        if dry_run:
-            log.warning("The group %r does not exist; the run would create it.", group["GroupName"])
-            return
-        with suppress(cognito.exceptions.GroupExistsException):  # another run was faster
-            cognito.create_group(**group)  # type: ignore[arg-type]
-            log.info("The group %r is created.", group["GroupName"])
+        pool_groups.check(manifest, clients.cognito, findings)
 
 
 def _check_state_machine(settings: Settings, step_functions: SFNClient, findings: Findings) -> None:

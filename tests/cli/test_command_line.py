@@ -112,7 +112,7 @@ def test_a_request_comes_from_a_file_or_standard_input(cli, resources, tmp_path)
         process = cli.start("run", "--request", "-", "--existing", "complete", stdin=text)
         out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert "2 existed and are now as listed" in out
+    assert "2 existed as listed" in out
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_users_whose_turn_has_not_come_wait_while_the_run_goes_on(folder):
     running, ended = RunView(folder, "running"), RunView(folder, "failed", "2026-01-01")
     assert 0 < done < 40
     assert running.summary()["counts"] | {"reasons": []} == {
-        **dict.fromkeys(("existed", "incomplete", "exists", "failed", "interrupted", "not_attempted"), 0),
+        **dict.fromkeys(("changed", "existed", "incomplete", "exists", "failed", "interrupted", "not_attempted"), 0),
         "total": 40,
         "succeeded": done,
         WAITING: 40 - done,

@@ -258,7 +258,10 @@ def test_another_user_pool_is_no_answer(approver, start, victims, resources, aws
     for task, index in (("process_users", 0), ("finish", -1)):
         said = run.log(task, map_index=index).replace("\\'", "'")
         assert "'user_pool_id' was" in said
-        assert "Set it back or leave it, then clear 'read_request' with Downstream" in said
+        assert (
+            "Set it back or leave it, then have the request read anew: in Airflow clear 'read_request' with Downstream"
+            in said
+        )
     (mail,) = run.mails(admin)
     assert "設定 'user_pool_id' は" in mail["BodyText"]
     assert set(users) <= set(resources.users())

@@ -21,6 +21,7 @@ from jinja2 import UndefinedError
 from cognito_import import aws
 from cognito_import.errors import PreflightError, ReportError
 from cognito_import.report import mail
+from cognito_import.report.expected import Expected
 from cognito_import.report.link import Link
 from cognito_import.report.reasons import Way
 from cognito_import.report.results import Reason, Summary
@@ -205,14 +206,19 @@ def test_counts_are_told_with_their_names(locale: str, labels: list[str]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("locale", "label"), [("ja", "登録済み（一覧のとおりに反映済み）"), ("en", "Existed already, now as listed")]
+    ("locale", "changed", "listed"),
+    [
+        ("ja", "登録済み（一覧のとおりに変更）", "登録済み（一覧のとおり）"),
+        ("en", "Existed already, changed as listed", "Existed already, as listed"),
+    ],
 )
-def test_users_who_existed_and_are_finished_are_counted_apart(locale: str, label: str) -> None:
-    """Neither as created nor as failed; the line is left out at nought."""
+def test_users_who_existed_and_are_finished_are_counted_apart(locale: str, changed: str, listed: str) -> None:
+    """Neither as created nor as failed, and those who were changed apart from those who were not; no line at nought."""
     unit = {"ja": " 件", "en": ""}[locale]
-    summary = Summary(10, 3, 0, 0, 0, existed=7)
-    assert f"  {label}: 7{unit}" in composed(summary, locale=locale).text.splitlines()
-    assert label not in composed(FINE, locale=locale).text
+    summary = Summary(10, 3, 0, 0, 0, existed=5, changed=2)
+    lines = composed(summary, locale=locale).text.splitlines()
+    assert {f"  {changed}: 2{unit}", f"  {listed}: 5{unit}"} <= set(lines)
+    assert not any(label in composed(FINE, locale=locale).text for label in (changed, listed))
 
 
 @pytest.mark.parametrize(
@@ -241,7 +247,7 @@ def test_a_dry_run_says_that_nothing_was_changed(locale: str, subject: str, told
         "ja": ("インポート", "一括削除", "一括無効化", "一括有効化"),
         "en": ("user import", "bulk user deletion", "bulk user disabling", "bulk user enabling"),
     }[locale][JOB_TYPES.index(jobtype)]
-    expected = mail.Expected(2_040, 2)
+    expected = Expected(2_040, 2)
     summary = Summary(1_000, 980, 10, 2, 0, 0, (Reason("InvalidAddress", "x", 2),), existed=5, incomplete=3)
     again = '{"source": "s3://b/dry.csv"}'
     message = composed(summary, locale=locale, jobtype=jobtype, expected=expected, again=again)

@@ -81,6 +81,7 @@ def process_users(batch: dict[str, Any]) -> dict[str, int]:
     from cognito_import.engine.batches import run_batch
     from cognito_import.engine.pace import slot_pacer
     from cognito_import.engine.user_pool import UserPool
+    from cognito_import.invitations import share_out_again
     from cognito_import.run import approval
 
     with final_errors():
@@ -91,6 +92,7 @@ def process_users(batch: dict[str, Any]) -> dict[str, int]:
             manifest.raise_if_differs(settings)
         approval.require(folder)
         execution_lock.wait_for_executions(folder.s3, aws.step_functions, folder.bucket)
+        share_out_again(manifest, settings, folder, manifest.batches[batch["number"] - 1])
         held_for = (datetime.now(UTC) - get_current_context()["ti"].start_date).total_seconds()
         pacer = slot_pacer(settings, folder, held_for=held_for)
         pool = UserPool(aws.cognito, manifest.applied_to(settings), pacer, jobtype=manifest.jobtype)

@@ -13,6 +13,7 @@ from cognito_import.engine import dry_run
 from cognito_import.engine.worker import Worker
 from cognito_import.errors import CallsStoppedError, LeaseLostError
 from cognito_import.outcomes import SUCCEEDED, Outcome
+from cognito_import.run import daily_limit
 from cognito_import.run.checkpoints import Progress
 
 if TYPE_CHECKING:
@@ -66,10 +67,14 @@ def run_batch(  # noqa: PLR0913 - the last two are for the state machine's funct
     progress = worker.take_over()
     worker.meter = pool.pacer.meter(folder.now().timestamp())
     left = [row for row in rows if row.row not in progress.outcomes and wanted(row, progress)]
+    waits = daily_limit.waiting(folder, folder.required_manifest())
+    left, waiting = [row for row in left if not waits(row.row)], [row for row in left if waits(row.row)]
     if len(left) < len(rows):
         log.info("Batch %d: %d of %d users are left.", batch.number, len(left), len(rows))
     try:
         worker.work(worker.claim(left, alone), progress, pool, halted)
+        if waiting:
+            raise CallsStoppedError(daily_limit.CODE, daily_limit.TEXT)
         worker.close()
     except CallsStoppedError as stop:
         worker.close(stopped=str(stop))

@@ -22,6 +22,7 @@ from cognito_import.engine.precedence import Precedence
 from cognito_import.engine.shared_rate import UNHINDERED, SharedRate
 from cognito_import.engine.user_pool import JOBS
 from cognito_import.outcomes import Outcome
+from cognito_import.run import daily_limit
 from cognito_import.run.checkpoints import Checkpoint, Progress, Unsettled, Work
 
 if TYPE_CHECKING:
@@ -70,11 +71,13 @@ def begin_batch(folder: RunFolder, settings: Settings, number: int, round_number
         progress = Progress()
         for checkpoint, _ in folder.checkpoints(number):
             progress.add(checkpoint)
+        waits = daily_limit.waiting(folder, manifest)
         rows = [
             row
             for row in folder.rows(manifest.batches[number - 1])
             if row.row not in progress.outcomes
             and row.row not in progress.unsettled
+            and not waits(row.row)
             and weight(row, settings, manifest.jobtype) <= MAX_BATCH_BYTES
         ]
         calls = max(len(rows), sum(map(calls_after, rows)))  # of the busier quota category

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from cognito_import.engine.calls import UserFailedError
 from cognito_import.engine.jobs import Forecast
-from cognito_import.outcomes import EXISTED, UNCHANGED, WOULD_COMPLETE
+from cognito_import.outcomes import EXISTED, EXISTED_AS_LISTED, UNCHANGED, WOULD_COMPLETE
 from cognito_import.settings import COMPLETE
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ User: TypeAlias = dict[str, Any]
 
 COMPLETION_CALLS: Final = 4
 """Calls beside those for groups: they are listed, attributes updated, the user enabled or disabled, and invited again."""
+
+WOULD_BE_INVITED: Final = "would be invited again"
+"""What the message of a dry run says of a user who exists and would get another invitation."""
 
 
 def concerns(code: str, run: Settings | Manifest) -> bool:
@@ -59,7 +62,7 @@ def complete(calls: Calls, row: UserRow, reach: Reach, user: User, settings: Set
         raise
     reach.username = username
     changes = lacks.told("joined", "updated", "", "invited again")
-    return reach.succeeded("; ".join(["Existed already", *changes]) + ".", EXISTED)
+    return reach.succeeded("; ".join([EXISTED_AS_LISTED.rstrip("."), *changes]) + ".", EXISTED)
 
 
 def invitation(useremail: str, settings: Settings) -> dict[str, Any]:
@@ -81,7 +84,7 @@ def foresee_completion(calls: Calls, row: UserRow, user: User, settings: Setting
         *([lacks.switch] if lacks.switch else []),
         *(["AdminCreateUser"] if lacks.invitation else []),
     ]
-    changes = lacks.told("would join", "would update", "would be ", "would be invited again")
+    changes = lacks.told("would join", "would update", "would be ", WOULD_BE_INVITED)
     code = WOULD_COMPLETE if changes else UNCHANGED
     message = "; ".join(["Exists already", *(changes or ["nothing would change"])]) + "."
     return Forecast.of(row, code, message, ["AdminCreateUser", "AdminGetUser", *needed], str(user["Username"]))

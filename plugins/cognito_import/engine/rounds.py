@@ -19,6 +19,7 @@ from cognito_import.engine.patience import MAX_IDLE_SECONDS, MAX_WAIT_SECONDS, w
 from cognito_import.engine.plan import MAX_BATCH_BYTES
 from cognito_import.engine.threads import run_batches
 from cognito_import.errors import CallsStoppedError, LeaseLostError
+from cognito_import.run import daily_limit
 from cognito_import.run.checkpoints import Progress
 from cognito_import.run.record_files import Stop
 from cognito_import.run.seal import seal
@@ -40,13 +41,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Survey:
-    """Where a run stands: its finished users, the batches with unsettled and with untouched ones, and the addresses of both."""
+    """Where a run stands: its finished users, the batches with unsettled and with untouched ones, and the addresses of both.
+
+    Users who are `waiting` for another day are neither.
+    """
 
     progress: Progress = field(default_factory=Progress)
     busy_seconds: float = 0.0
     to_settle: set[int] = field(default_factory=set)
     untouched: set[int] = field(default_factory=set)
     left: set[str] = field(default_factory=set)
+    waiting: bool = False
 
     @classmethod
     def of(cls, folder: RunFolder, settings: Settings) -> _Survey:
@@ -56,12 +61,16 @@ class _Survey:
             survey.progress.add(checkpoint)
             if not checkpoint.closed:
                 survey.busy_seconds = max(survey.busy_seconds, checkpoint.busy_seconds - age)
+        waits = daily_limit.waiting(folder, manifest)
         batches = iter(manifest.batches)
         batch = next(batches, None)
         for row in folder.all_rows():
             while batch is not None and row.row > batch.last:
                 batch = next(batches, None)
             if batch is None or row.row in survey.progress.outcomes:
+                continue
+            if waits(row.row):
+                survey.waiting = True
                 continue
             survey.left.add(claims.folded(row.useremail))
             by_worker = manifest.dry_run or _is_for_worker(row, survey.progress, settings, manifest.jobtype)
@@ -119,7 +128,8 @@ def _next(folder: RunFolder, told: Next, survey: _Survey, failure: Stop | None, 
     if failure and not failure.temporary:
         return replace(told, step="report", kind="stopped", detail=detail)
     if not survey.to_settle and not survey.untouched:
-        return replace(told, step="report")
+        kind, detail = ("stopped", daily_limit.REASON) if survey.waiting else ("", "")
+        return replace(told, step="report", kind=kind, detail=detail)
     if told.idle_seconds >= MAX_IDLE_SECONDS or told.rounds >= MAX_ROUNDS:
         return replace(told, step="report", kind="unfinished", detail=detail)
     if survey.untouched and (waited or failure is None):
@@ -148,8 +158,10 @@ def _settle_batches(
     """Have the core's worker process the users to settle, as many at a time as there are slots. Returns what stopped it."""
     manifest = folder.required_manifest()
 
+    waits = daily_limit.waiting(folder, manifest)
+
     def wanted(row: UserRow, progress: Progress) -> bool:
-        return _is_for_worker(row, progress, settings, manifest.jobtype)
+        return _is_for_worker(row, progress, settings, manifest.jobtype) and not waits(row.row)
 
     batches = [manifest.batches[number - 1] for number in sorted(survey.to_settle)]
     stop = run_batches(folder, settings, client, batches, wanted=wanted, halted=lambda: time.monotonic() > until)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,24 +13,23 @@ from pydantic.dataclasses import dataclass
 
 from cognito_import.engine import breaker
 from cognito_import.engine.batches import fence
-from cognito_import.engine.pace import expected_seconds
 from cognito_import.errors import IncompleteRunError, ReportError, RequestError
 from cognito_import.records import STRICT, Record
-from cognito_import.report import link, mail, mail_claim, results
+from cognito_import.report import another_day, link, mail, mail_claim, results
 from cognito_import.report.again import request_again, request_undo
-from cognito_import.report.mail import Expected
+from cognito_import.report.another_day import Waiting
+from cognito_import.report.expected import expected
 from cognito_import.report.pace_kept import pace_kept
 from cognito_import.report.reasons import Reasons, Way
 from cognito_import.report.rows import all_outcomes, unfinished_batches
 from cognito_import.request.model import administrator
-from cognito_import.run import approval, pace
+from cognito_import.run import approval
 from cognito_import.scratch import room_for
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_ses.client import SESClient
 
-    from cognito_import.run.checkpoints import Progress
     from cognito_import.run.folder import RunFolder
     from cognito_import.settings import Settings
 
@@ -46,8 +44,8 @@ AGAIN: Final = timedelta(minutes=10)
 class Delivery:
     """A report that went out: its counts, the CSV's key, when its link ends (ISO 8601), and SES's id of the mail.
 
-    `may_expire_earlier` is the link's (see `link.Link`), `mailed` is when the mail went out, ISO 8601, and `pace` says how fast
-    the run was.
+    `may_expire_earlier` is the link's (see `link.Link`), `mailed` is when the mail went out, ISO 8601, `pace` says how fast
+    the run was, and `then` what to do about unfinished users.
     """
 
     counts: dict[str, Any]
@@ -59,6 +57,7 @@ class Delivery:
     mailed: str = ""
     dry_run: bool = False
     pace: str = ""
+    then: str = Waiting().then(1)
 
     def note(self, folder: RunFolder) -> str:
         """Return the counts, the run's name and the CSV's place in one line, for the list of runs: no address, no link."""
@@ -117,11 +116,11 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
         progress = folder.progress()
     blocked = denial.reason(settings.time_zone) if denial else (rejection.reason if rejection else None)
     reasons = Reasons(settings.locale, folder.run, way=way)
-    digest, outcomes = hashlib.sha256(manifest.adminemail.encode()), []
+    digest, stored = hashlib.sha256(manifest.adminemail.encode()), []
     digest.update(link.lasting_key(signer or s3, folder.bucket).encode())
     for outcome in all_outcomes(folder, manifest, blocked, progress):
         digest.update(repr(outcome).encode())  # before it is reworded, so that another locale is nothing new
-        outcomes.append(reasons.told(outcome))
+        stored.append(outcome)
     if not anew and (delivery := _delivered(folder, digest.hexdigest(), now)):
         return delivery
     correctly = _how_to_correct(folder, way)
@@ -130,7 +129,8 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
     except RequestError as error:
         message = f"{error} {correctly}"
         raise ReportError(message) from error
-    summary = results.summarise(outcomes)
+    outcomes, waiting = another_day.told(stored, folder, manifest, reasons)
+    summary = results.summarise(stored, reasons.told)
     key = results.report_key(manifest.jobtype, folder.run, now, settings.time_zone, dry_run=manifest.dry_run)
     with room_for("The report", ReportError, "run the report again"), tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "report.csv"
@@ -163,7 +163,8 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
         page=page,
         invited=manifest.invite if manifest.jobtype == "import" and not manifest.dry_run else None,
         pace=kept,
-        expected=_expected(folder, settings, progress) if manifest.dry_run else None,
+        waiting=waiting,
+        expected=expected(folder, settings, progress) if manifest.dry_run else None,
     )
     with mail_claim.claimed(folder):
         if not anew and (delivery := _delivered(folder, digest.hexdigest(), now)):
@@ -184,15 +185,11 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
             now.isoformat(),
             manifest.dry_run,
             str(kept or ""),
+            waiting.then(summary.unfinished),
         )
         mail_claim.remember(folder, Reported(digest.hexdigest(), delivery))
     log.info("Reported %d users: %s.", summary.total, summary.as_dict())
     return delivery
-
-
-def _expected(folder: RunFolder, settings: Settings, progress: Progress) -> Expected:
-    seconds = expected_seconds(progress.calls, settings, pace.read(folder))
-    return Expected(progress.calls.total(), math.ceil(seconds / 60))
 
 
 def _delivered(folder: RunFolder, digest: str, now: datetime) -> Delivery | None:
@@ -243,7 +240,7 @@ def raise_if_incomplete(delivery: Delivery | None) -> None:
         raise IncompleteRunError(message)
     if delivery.unfinished:
         message = (
-            f"{delivery.unfinished:,} of {delivery.counts['total']:,} users were not finished; the report says why. Fix "
-            "the cause, then clear the failed tasks with all behind them: finished users are not called again."
+            f"{delivery.unfinished:,} of {delivery.counts['total']:,} users were not finished; the report says why. "
+            f"{delivery.then}"
         )
         raise IncompleteRunError(message)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 from zoneinfo import ZoneInfo
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cognito_import import aws
 from cognito_import.errors import ReportError
+from cognito_import.report.another_day import Waiting
 from cognito_import.report.reasons import Reasons, Way, lines, translated
 from cognito_import.report.rendering import Mail, one_line, render, templates
 from cognito_import.values import aware, is_mail_address
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ses.client import SESClient
     from mypy_boto3_ses.type_defs import ContentTypeDef
 
+    from cognito_import.report.expected import Expected
     from cognito_import.report.link import Link
     from cognito_import.report.pace_kept import PaceKept
     from cognito_import.report.results import Summary
@@ -45,13 +47,6 @@ ADVICE: Final = {
 _MAX_NOTE_LENGTH: Final = 1_000
 
 
-class Expected(NamedTuple):
-    """What a real run would take: how many calls to Cognito, and how many minutes at the least."""
-
-    calls: int
-    minutes: int
-
-
 def compose(  # noqa: PLR0913 - what a mail depends on
     summary: Summary,
     link: Link,
@@ -70,6 +65,7 @@ def compose(  # noqa: PLR0913 - what a mail depends on
     invited: bool | None = None,
     expected: Expected | None = None,
     pace: PaceKept | None = None,
+    waiting: Waiting = Waiting(),  # noqa: B008 - a tuple
     way: Way = "airflow",
     test_prefix: str = "",
 ) -> Mail:
@@ -79,7 +75,7 @@ def compose(  # noqa: PLR0913 - what a mail depends on
     `page` is the run's http(s) address in Airflow, or empty; `invited` says whether Cognito mailed invitations to those
     who were created, None where nobody is created.
     `again` is the request that runs the failed rows again, as JSON in one line. `expected` is what a dry run expects of the
-    real run, None for a run that was none. `pace` is how fast the run was, None where nobody knows.
+    real run, None for a run that was none. `pace` is how fast the run was, None where nobody knows. `waiting` is who waits.
     `undo` is the request that undoes this run, as JSON, and `undone` the import that it has undone; both may be empty.
     `denial` is the answer to a question that was not approved (see `approval`), else empty.
     `way` says how the run is continued, `engine_note` what went wrong with the engine ("batch 3: worker killed").
@@ -110,6 +106,7 @@ def compose(  # noqa: PLR0913 - what a mail depends on
         "invited": invited,
         "expected": expected,
         "pace": pace,
+        "waiting": waiting,
         "note": one_line(engine_note or "")[:_MAX_NOTE_LENGTH],
     }
     mail = render("mail", values)

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from cognito_import.engine import claims
 from cognito_import.engine.breaker import GO_ON
+from cognito_import.inbox import is_from_inbox
 from cognito_import.outcomes import INTERRUPTED, NOT_ATTEMPTED
 from cognito_import.report.rendering import one_line
+from cognito_import.run import daily_limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +48,12 @@ class Reasons:
         ways: dict[str, str] = _texts(self.locale)["continue"]
         return _filled(ways[self.way], {"run": self.run})
 
+    @property
+    def not_today(self) -> str:
+        """What a dry run says behind its forecast of a user whose invitation would wait for another day."""
+        sentence: str = _texts(self.locale)["not_today"]
+        return _filled(sentence, {"number": str(daily_limit.DAILY_MAILS)})
+
     def told(self, outcome: Outcome) -> Outcome:
         """Return the outcome with its message in the locale, and what to do about a user who is left."""
         if not outcome.code:
@@ -60,17 +68,18 @@ class Reasons:
 
     def _what_to_do(self, code: str, message: str) -> tuple[str, str]:
         """Return the name of the sentence about a user who is left, and its detail."""
-        if not message:
-            return ("unsettled" if code == INTERRUPTED else "ended"), ""
         if code == INTERRUPTED:
-            return "unfinished", self._explained(message)
+            return ("unfinished", self._explained(message)) if message else ("unsettled", "")
+        if not message:
+            return "ended", ""
+        if message.startswith(f"{daily_limit.CODE}:"):
+            return ("next_night" if is_from_inbox(self.run) else "next_day"), self._explained(message)
         if message.startswith(f"{claims.CODE}:"):
             return "elsewhere", ""
         if _NOT_APPROVED.match(message):
             return "ask_again", translated(message, self.locale)
-        if message.endswith(GO_ON):
-            return "alike", self._explained(translated(message.removesuffix(GO_ON), self.locale))
-        return "stopped", self._explained(message)
+        alike = message.removesuffix(GO_ON)
+        return ("alike" if alike != message else "stopped"), self._explained(alike)
 
     def _explained(self, message: str) -> str:
         cause = _CODE_FIRST.match(message)

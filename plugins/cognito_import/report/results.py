@@ -25,6 +25,7 @@ from zoneinfo import ZoneInfo
 
 from cognito_import.outcomes import (
     EXISTED,
+    EXISTED_AS_LISTED,
     EXISTS_CODES,
     INTERRUPTED,
     NOT_ATTEMPTED,
@@ -40,7 +41,7 @@ from cognito_import.request.formulas import neutral
 from cognito_import.values import aware
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from cognito_import.outcomes import Outcome
 
@@ -50,7 +51,8 @@ _SAFE_RUN: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}")
 
 _WORDS: Final = {
     "succeeded": "succeeded",
-    "existed": "existed and are now as listed",
+    "changed": "existed and were changed as listed",
+    "existed": "existed as listed",
     "exists": "existed already",
     "failed": "failed",
     "not_attempted": "not attempted",
@@ -78,11 +80,11 @@ class Reason(NamedTuple):
 class Summary:
     """The counts of one run; `total` is the sum of the others.
 
-    `existed` counts the users who were in the pool before and have now what their rows say; of a dry run those whom it would
-    leave as they are, and `incomplete` those whom it would change. `exists` counts those whose creation failed since they
-    were in the pool before, `not_attempted` those for whom no call was made, `interrupted` those who were under way when
-    their worker died, `failed` all other failures. `reasons` holds the five commonest reasons at most, the commonest first,
-    without `exists`.
+    `changed` counts the users who were in the pool before and got what their rows say, `existed` those who had it; of a dry
+    run `existed` counts those whom it would leave as they are, and `incomplete` those whom it would change. `exists` counts
+    those whose creation failed since they were in the pool before, `not_attempted` those for whom no call was made,
+    `interrupted` those who were under way when their worker died, `failed` all other failures. `reasons` holds the five
+    commonest reasons at most, the commonest first, without `exists`.
     """
 
     total: int
@@ -94,6 +96,7 @@ class Summary:
     reasons: tuple[Reason, ...] = ()
     existed: int = 0
     incomplete: int = 0
+    changed: int = 0
 
     @property
     def unfinished(self) -> int:
@@ -105,6 +108,7 @@ class Summary:
         return {
             "total": self.total,
             "succeeded": self.succeeded,
+            "changed": self.changed,
             "existed": self.existed,
             "incomplete": self.incomplete,
             "exists": self.exists,
@@ -115,8 +119,8 @@ class Summary:
         }
 
 
-def summarise(outcomes: Iterable[Outcome]) -> Summary:
-    """Count `outcomes`, in one pass and in any order."""
+def summarise(outcomes: Iterable[Outcome], told: Callable[[Outcome], Outcome] = lambda outcome: outcome) -> Summary:
+    """Count `outcomes` as they are stored, in one pass and in any order; the reasons are as they are `told`."""
     counts: Counter[str] = Counter()
     reasons: Counter[tuple[str, str]] = Counter()
     shown: dict[tuple[str, str], str] = {}
@@ -125,7 +129,7 @@ def summarise(outcomes: Iterable[Outcome]) -> Summary:
         counts[kind] += 1
         if kind == "exists" or outcome.status == SUCCEEDED:
             continue
-        message = plain(outcome.message)
+        message = plain(told(outcome).message)
         group = outcome.code, common(message)
         reasons[group] += 1
         # A number in a message (a limit, say) is worth reading as long as the whole group shares it.
@@ -141,14 +145,16 @@ def summarise(outcomes: Iterable[Outcome]) -> Summary:
         interrupted=counts["interrupted"],
         existed=counts["existed"],
         incomplete=counts["incomplete"],
+        changed=counts["changed"],
         reasons=tuple(Reason(group[0], shown[group], users) for group, users in commonest),
     )
 
 
 def kind_of(outcome: Outcome) -> str:
-    """Return the count of a :class:`Summary` that an outcome belongs to."""
+    """Return the count of a :class:`Summary` that an outcome belongs to, as it is stored."""
     if outcome.status == SUCCEEDED:
-        return {EXISTED: "existed", UNCHANGED: "existed", WOULD_COMPLETE: "incomplete"}.get(outcome.code, "succeeded")
+        changed = "existed" if outcome.message == EXISTED_AS_LISTED else "changed"
+        return {EXISTED: changed, UNCHANGED: "existed", WOULD_COMPLETE: "incomplete"}.get(outcome.code, "succeeded")
     if outcome.code in EXISTS_CODES:
         return "exists"
     return {NOT_ATTEMPTED: "not_attempted", INTERRUPTED: "interrupted"}.get(outcome.code, "failed")

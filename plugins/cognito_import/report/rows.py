@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cognito_import.engine import breaker
 from cognito_import.outcomes import Outcome
+from cognito_import.run import daily_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +30,13 @@ def all_outcomes(
     question = breaker.unanswered(folder)
     held = str(question.error()) if question else ""
 
+    waits = daily_limit.waiting(folder, manifest)
+
     def missing(row: int, useremail: str) -> Outcome:
         if row in progress.unsettled:
             return progress.unsettled[row].outcome()
+        if waits(row) and not blocked:
+            return Outcome.not_attempted(row, useremail, daily_limit.REASON)
         reason = progress.stopped.get(manifest.batches[bisect(starts, row) - 1].number)
         if manifest.engine == "step_functions":  # a stop in one batch keeps all others from beginning
             reason = reason or next(iter(progress.stopped.values()), None)

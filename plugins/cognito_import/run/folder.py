@@ -14,6 +14,7 @@
     runs/{run}/rounds/{round}.json            the batches that one round of the state machine's Map works on
     runs/{run}/rounds/{round}.stop            why that round makes no further call
     runs/{run}/pace.json                      how fast the run may go, as preflight has found it
+    runs/{run}/share.json                     who is called for today, of a run that invites (see `daily_limit`)
     runs/{run}/slots                          stored while a sensor of Airflow holds the pool's slots (see `execution_lock`)
     runs/{run}/breaker.json                   why the run was stopped until somebody has it go on (see `breaker`)
     runs/{run}/approval.json                  of a run that needs approval: whether it was approved, and by whom

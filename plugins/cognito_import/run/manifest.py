@@ -152,14 +152,15 @@ class Manifest(Record):
                 continue
             if self.begun:
                 do = (
-                    "Users of this run have been called for, so it keeps its setting: set it back, then clear the failed "
-                    "tasks with Downstream, or trigger a new run."
+                    "Users of this run have been called for, so it keeps its setting: set it back and continue the run (in "
+                    "Airflow clear its failed tasks with Downstream), or start a new one."
                 )
             elif in_function:
                 do = "Make the stack's parameter and Airflow's setting the same, then clear 'read_request' with Downstream."
             else:
                 do = (
-                    "Set it back or leave it, then clear 'read_request' with Downstream: the request is then read anew."
+                    "Set it back or leave it, then have the request read anew: in Airflow clear 'read_request' with "
+                    "Downstream, on the command line give the request again."
                 )
             message = (
                 f"The setting {key!r} was {ours!r} when this run was read and is {now!r} "

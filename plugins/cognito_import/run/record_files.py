@@ -65,7 +65,7 @@ class RecordFiles(S3Folder):
         found = self._stored("slots")
         return math.inf if found is None else found[2]
 
-    # ---- pace, approval and report
+    # ---- pace, daily limit, approval and report
 
     def read_pace(self, model: type[R]) -> R | None:
         """Return how fast the run may go, a record of the `model`, or None before preflight."""
@@ -74,6 +74,16 @@ class RecordFiles(S3Folder):
     def write_pace(self, pace: Record) -> None:
         """Store how fast the run may go."""
         self._put("pace.json", pace.to_json())
+
+    def read_share(self, model: type[R]) -> tuple[R | None, str | None]:
+        """Return what the run has of a day's invitations, a record of the `model`, and its version; None without one."""
+        found = self._version("share.json")
+        return (model.from_json(found[0], self._name("share.json")), found[1]) if found else (None, None)
+
+    def write_share(self, share: Record, version: str | None) -> bool:
+        """Store what the run has in place of the `version` that was read; False if somebody else has done so since."""
+        condition = {"IfMatch": version} if version else {"IfNoneMatch": "*"}
+        return self._put_if("share.json", share.to_json(), **condition)
 
     def read_breaker(self, model: type[R]) -> R | None:
         """Return what stopped the run until somebody has it go on, a record of the `model`, or None."""

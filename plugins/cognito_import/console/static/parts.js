@@ -60,7 +60,7 @@ export function span(seconds) {
   return t("hours", { n: (seconds / 3600).toFixed(1) });
 }
 
-export const KINDS = ["succeeded", "existed", "incomplete", "exists", "failed", "interrupted", "not_attempted", "waiting"];
+export const KINDS = ["succeeded", "changed", "existed", "incomplete", "exists", "failed", "interrupted", "not_attempted", "waiting"];
 
 /** How many did not succeed, of those whose turn has come. */
 export const failures = (counts) => ["exists", "failed", "interrupted", "not_attempted"].reduce((sum, kind) => sum + (counts[kind] ?? 0), 0);
