@@ -2,7 +2,8 @@
 
 ::
 
-    runs/invited/{moment}_{run}_{count}    how many of them a run's users take, for the runs of the next 23 hours
+    runs/invited/{moment}_{run}_{count}     how many of them a run's users take, for the runs of the next 23 hours
+    runs/invited/{moment}_{run}_{count}+    how many more, when the run is continued
 
 Nobody is called for who has to wait: the run fails, and whoever continues it another day has that day's invitations go. The
 limit is the account's, and others may use it, too: if it is met all the same, the calls stop.
@@ -29,8 +30,6 @@ from cognito_import.run.folder import INVITED, RunFolder
 from cognito_import.run.shared_objects import SharedObjects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
 
     from cognito_import.request.model import UserRow
@@ -69,7 +68,6 @@ def share_out(
     if share is None or not manifest.begun:  # a run that has called for nobody is shared out anew
         progress = folder.progress() if manifest.begun else None
         share = Share(max((*progress.outcomes, *progress.unsettled), default=0) if progress else 0)
-        _forget(folder)
     return _extend(manifest, folder, share, version, _Mailed(cognito, manifest.applied_to(settings)))
 
 
@@ -117,7 +115,8 @@ def _extend(manifest: Manifest, folder: RunFolder, share: Share, version: str | 
             last = manifest.users
     extended = replace(share, last=last, invitations=count)
     if folder.write_share(extended, version):
-        _ledger(folder).write(f"{folder.now().astimezone(UTC):{_MOMENT}}_{folder.run}_{count}", b"")
+        again = "+" * manifest.begun
+        _ledger(folder).write(f"{folder.now().astimezone(UTC):{_MOMENT}}_{folder.run}_{count}{again}", b"")
         waits = "" if last == manifest.users else f", and the users behind row {last:,} wait for another day"
         log.info("Cognito's own sender: %d invitations go today%s.", count, waits)
     return extended
@@ -132,24 +131,16 @@ def _is_limited(cognito: CognitoIdentityProviderClient, settings: Settings) -> b
 
 def _left(folder: RunFolder) -> int:
     """Return how many invitations runs that make calls, this one included, have left of the day's."""
-    taken: Counter[str] = Counter()
-    for _, run, count in _lately(folder):
-        taken[run] += count
-    runs = ((RunFolder(folder.s3, folder.bucket, run).manifest(), count) for run, count in taken.items())
-    return daily_limit.DAILY_MAILS - sum(count for manifest, count in runs if manifest and manifest.begun)
-
-
-def _forget(folder: RunFolder) -> None:
-    """Delete what an earlier reading of the run's request has taken."""
-    for name in [name for name, run, _ in _lately(folder) if run == folder.run]:
-        _ledger(folder).delete(name)
-
-
-def _lately(folder: RunFolder) -> Iterator[tuple[str, str, int]]:
-    """Yield the entries of the ledger that count: their names, the runs, and how many invitations these take."""
-    for name, _, _ in _ledger(folder).listed(f"{(folder.now() - _WINDOW).astimezone(UTC):{_MOMENT}}"):
+    first, more = Counter[str](), Counter[str]()
+    after = f"{(folder.now() - _WINDOW).astimezone(UTC):{_MOMENT}}"
+    for name, _, _ in _ledger(folder).listed(after):
         run, _, count = name.partition("_")[2].rpartition("_")
-        yield name, run, int(count)
+        if count.endswith("+"):
+            more[run] += int(count[:-1])
+        else:  # the last one holds: a run that has called for nobody is shared out anew
+            first[run] = int(count)
+    runs = ((RunFolder(folder.s3, folder.bucket, run).manifest(), count) for run, count in (first + more).items())
+    return daily_limit.DAILY_MAILS - sum(count for manifest, count in runs if manifest and manifest.begun)
 
 
 def _ledger(folder: RunFolder) -> SharedObjects:

@@ -20,7 +20,7 @@ from cognito_import.findings import Findings
 from cognito_import.run import pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
@@ -75,11 +75,12 @@ def check(  # noqa: PLR0913 - what readiness depends on
     findings = Findings(sleep)
     found: list[RunPace] = []
     use: dict[str, Use] = {}
+    pool: dict[str, Any] = {}
     job = JOBS[manifest.jobtype]
     calls: Counter[str] = Counter()
     counted = (calls.update(job.calls_needed(row)) or row for row in rows)
     checks: list[Callable[[], None]] = [
-        lambda: _check_user_pool(manifest, settings, clients, counted, findings),
+        lambda: pool.update(_check_user_pool(manifest, settings, clients, counted, findings)),
         lambda: _check_bucket(settings, clients.s3, findings),
         lambda: _check_mail(manifest, settings, clients, findings),
         lambda: found.append(run_pace(clients.cognito, settings, job.categories, dry_run=manifest.dry_run)),
@@ -89,8 +90,8 @@ def check(  # noqa: PLR0913 - what readiness depends on
     ]
     if manifest.engine == "step_functions" and clients.step_functions is not None:
         checks.append(partial(_check_state_machine, settings, clients.step_functions, findings))
-    with ThreadPoolExecutor(len(checks)) as pool:  # each waits for another service
-        for done in [pool.submit(one) for one in checks]:
+    with ThreadPoolExecutor(len(checks)) as threads:  # each waits for another service
+        for done in [threads.submit(one) for one in checks]:
             done.result()
     _check_pace(manifest, settings, found[0], findings)
     for warning in findings.warnings:
@@ -101,6 +102,7 @@ def check(  # noqa: PLR0913 - what readiness depends on
         findings.raise_if_any()
     if folder is not None:
         invitations.share_out(manifest, settings, folder, clients.cognito)
+        pool_groups.list_members(manifest, settings, folder, clients.cognito, pool)
         pace.write(folder, replace(found[0], start=forecast.start(found[0], use, settings.reserve)))
     users = manifest.users - manifest.rejected_rows
     deque(counted, maxlen=0)  # those that no check has looked at
@@ -146,18 +148,19 @@ def _check_user_pool(
     clients: Clients,
     rows: Iterable[UserRow],
     findings: Findings,
-) -> None:
+) -> Mapping[str, Any]:
     pool = pool_fit.look_up(clients.cognito, manifest.user_pool_id, findings)
     if not pool:
-        return
+        return pool
     pool_fit.check_usernames(pool, manifest.jobtype, findings)
     if manifest.jobtype != "import":
-        return
+        return pool
     pool_fit.check_password(pool, settings.temporary_password, findings)
     pool_fit.check_attributes(pool, rows, findings)
     mail_ready.check_invitations(manifest, pool, clients.sesv2, findings)
     if not manifest.create_groups:
         pool_groups.check(manifest, clients.cognito, findings)
+    return pool
 
 
 def _check_state_machine(settings: Settings, step_functions: SFNClient, findings: Findings) -> None:

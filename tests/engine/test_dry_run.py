@@ -222,3 +222,31 @@ def test_missing_groups_are_named_and_not_created(start, resources, caplog):
     groups = resources.cognito.list_groups(UserPoolId=resources.user_pool_id)["Groups"]
     assert {group["GroupName"] for group in groups} == {"BASIC", "STAFF"}
     assert "The group 'LATER' does not exist; the run would create it." in caplog.text
+
+
+@pytest.mark.parametrize("change", ["listed", "denied", "grown"])
+def test_members_of_the_groups_are_listed_where_that_takes_few_calls(
+    start, resources, settings, local_aws, monkeypatch, change
+):
+    """It comes to the same as looking up the groups of each user, which is done where the groups cannot be listed."""
+    monkeypatch.setattr("cognito_import.pool_groups.PAGE", 10)
+    names = [f"user{number:02}" for number in range(28)]
+    users = [f"{name}@example.com" for name in names]
+    for number, user in enumerate(users):
+        resources.add_user(user)
+        if number % 2:
+            group = {"UserPoolId": resources.user_pool_id, "GroupName": "BASIC"}
+            resources.cognito.admin_add_user_to_group(Username=user, **group)
+    if change == "denied":
+        local_aws.fault("ListUsersInGroup", code="AccessDeniedException", message="No.", times=None)
+    if change == "grown":
+        monkeypatch.setattr("cognito_import.pool_groups.WORTH_A_PAGE", 28)
+        monkeypatch.setattr("cognito_import.pool_fit.look_up", lambda *_: {"EstimatedNumberOfUsers": 5})
+    folder = start(users=users, existing_users="complete")
+    work(resources, settings, folder)
+    assert codes(folder) == {
+        name: "WouldBeUnchanged" if number % 2 else "WouldComplete" for number, name in enumerate(names)
+    }
+    made = [call["operation"] for call in local_aws.calls()]
+    looked_up, pages = made.count("AdminListGroupsForUser"), made.count("ListUsersInGroup")
+    assert (looked_up, pages) == {"listed": (0, 2), "denied": (28, 1), "grown": (28, 1)}[change]

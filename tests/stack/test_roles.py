@@ -387,6 +387,7 @@ NOT_SHOWN = {
     "states:DescribeExecution": "AWS documents it for distributed Maps; nothing tells what fails without it",
     "states:StopExecution": "as above",
     "cognito-idp:GetProvisionedLimit": "the default quota is taken without it",
+    "cognito-idp:ListUsersInGroup": "groups are looked up user by user without it",
     "cloudwatch:GetMetricData": "optional: see the test above",
     "cloudwatch:ListMetrics": "as above",
     "secretsmanager:GetSecretValue": "only in a stack with a secret: see the test above, and test_mailing.py",
@@ -513,6 +514,11 @@ USES: list[tuple[str, list[str], Callable[[Any, Any], object]]] = [
         "cognito-idp:AdminListGroupsForUser",
         WORKER,
         lambda s, m: _user(s, m, "admin_list_groups_for_user", Username="policy@example.com"),
+    ),
+    (
+        "cognito-idp:ListUsersInGroup",
+        WORKER,
+        lambda s, m: _user(s, m, "list_users_in_group", GroupName="BASIC"),
     ),
     (
         "cognito-idp:AdminDisableUser",

@@ -59,8 +59,9 @@ OPERATIONS: Final = {
     "AdminUpdateUserAttributes": Operation("admin_update_user_attributes", Category.USER_UPDATE),
     "AdminGetUser": Operation("admin_get_user", Category.USER_READ),
     "AdminListGroupsForUser": Operation("admin_list_groups_for_user", Category.USER_RESOURCE_READ),
+    "ListUsersInGroup": Operation("list_users_in_group", Category.USER_LIST),
 }
-"""All operations that a job type may call."""
+"""All operations that a job type may call, and that which a dry run needs beside."""
 
 
 class UserFailedError(Exception):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cognito_import.outcomes import Outcome
     from cognito_import.request.model import UserRow
     from cognito_import.run.manifest import Manifest
+    from cognito_import.run.record_files import Members
     from cognito_import.settings import Settings
 
 User: TypeAlias = dict[str, Any]
@@ -74,9 +75,9 @@ def invitation(useremail: str, settings: Settings) -> dict[str, Any]:
     return {"Username": useremail, "MessageAction": "RESEND", "DesiredDeliveryMediums": ["EMAIL"], **password}
 
 
-def foresee_completion(calls: Calls, row: UserRow, user: User, settings: Settings) -> Forecast:
-    """Say what `complete` would change, by calls that only read."""
-    lacks = lacking(calls, row, user, settings)
+def foresee_completion(calls: Calls, row: UserRow, user: User, settings: Settings, members: Members | None) -> Forecast:
+    """Say what `complete` would change, by calls that only read; none is needed for groups whose `members` are known."""
+    lacks = lacking(calls, row, user, settings, members)
     needed = [
         *(["AdminListGroupsForUser"] if row.groups and settings.existing_users == COMPLETE else []),
         *(["AdminAddUserToGroup"] * len(lacks.groups)),
@@ -109,12 +110,14 @@ class Lacking(NamedTuple):
         return [*(f"{verb} {', '.join(names)}" for verb, names in parts if names), *switched, *invited]
 
 
-def lacking(calls: Calls, row: UserRow, user: User, settings: Settings) -> Lacking:
+def lacking(calls: Calls, row: UserRow, user: User, settings: Settings, members: Members | None = None) -> Lacking:
     """Return what the run has to change of a user, by calls that only read."""
     invited = invites_again(row, user, settings)
     if settings.existing_users != COMPLETE:
         return Lacking([], {}, "", invited)
-    has = groups_of(calls, str(user["Username"])) if row.groups else set()
+    username, has = str(user["Username"]), set[str]()
+    if row.groups:
+        has = members.of(username, row.groups) if members else groups_of(calls, username)
     return Lacking(
         [group for group in row.groups if group not in has], differing(row, user), _switch(row, user), invited
     )

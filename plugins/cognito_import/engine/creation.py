@@ -111,7 +111,7 @@ class Creation(Job):
             calls = ["AdminCreateUser", *["AdminAddUserToGroup"] * len(row.groups), *["AdminDisableUser"] * disabled]
             return Forecast.of(row, WOULD_CREATE, f"Would be created{' disabled' * disabled}{joins}.", calls)
         if self._serves(row, user):
-            return foresee_completion(self.calls, row, user, self.settings)
+            return foresee_completion(self.calls, row, user, self.settings, self.members)
         message, username = "A user with this address exists already.", str(user["Username"])
         return Forecast(Outcome.failed(row.row, row.useremail, EXISTS, message, username), ("AdminCreateUser",))
 

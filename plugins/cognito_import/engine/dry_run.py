@@ -39,6 +39,7 @@ def look_up(folder: RunFolder, batch: Batch, pool: UserPool, halted: Callable[[]
     progress, part, token = Progress(), Checkpoint(), uuid.uuid4().hex
     for checkpoint, _ in folder.checkpoints(batch.number):
         progress.add(checkpoint)
+    pool.know(folder.read_members())
     left = [row for row in folder.rows(batch) if row.row not in progress.outcomes]
     stored = time.monotonic()
     try:

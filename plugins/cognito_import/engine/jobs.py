@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cognito_import.engine.calls import Calls
     from cognito_import.engine.pacing import Category
     from cognito_import.request.model import UserRow
+    from cognito_import.run.record_files import Members
     from cognito_import.settings import Settings
 
 LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -117,6 +118,7 @@ class Job(ABC):
         """Take how calls are made, and what the deployment decides."""
         self.calls = calls
         self.settings = settings
+        self.members: Members | None = None
 
     def process(self, row: UserRow, resume: ResumeState) -> Outcome:
         """Do the job for one user.

@@ -29,6 +29,7 @@ class Category(StrEnum):
     USER_UPDATE = "UserUpdate"
     USER_READ = "UserRead"
     USER_RESOURCE_READ = "UserResourceRead"
+    USER_LIST = "UserList"
 
 
 DEFAULT_QUOTAS = {
@@ -36,11 +37,12 @@ DEFAULT_QUOTAS = {
     Category.USER_UPDATE: 25,
     Category.USER_READ: 120,
     Category.USER_RESOURCE_READ: 50,
+    Category.USER_LIST: 30,
 }
 """Requests a second for an account and Region, all user pools and live traffic together, unless raised."""
 
 READING = (Category.USER_READ, Category.USER_RESOURCE_READ)
-"""The categories of the calls that only read: all that a dry run makes."""
+"""The categories of the calls that a dry run's workers make: they only read."""
 
 
 MAX_SLOT_RATE = 3

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cognito_import.engine.pacing import Pacer
     from cognito_import.outcomes import Outcome
     from cognito_import.request.model import UserRow
+    from cognito_import.run.record_files import Members
     from cognito_import.settings import Settings
 
 JOBS: Final[dict[str, type[Job]]] = {
@@ -59,6 +60,10 @@ class UserPool:
         outcome = self._job.process(row, resume)
         self._told(outcome)
         return outcome
+
+    def know(self, members: Members | None) -> None:
+        """Take who is in the run's groups, so that `foresee` need not ask."""
+        self._job.members = members
 
     def foresee(self, row: UserRow) -> Forecast:
         """Say what the run's job would do with one user, and change nothing: see `Job.foresee`."""

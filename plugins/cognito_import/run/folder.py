@@ -14,6 +14,7 @@
     runs/{run}/rounds/{round}.json            the batches that one round of the state machine's Map works on
     runs/{run}/rounds/{round}.stop            why that round makes no further call
     runs/{run}/pace.json                      how fast the run may go, as preflight has found it
+    runs/{run}/members.json                   who is in the groups of a dry run's users (see `pool_groups`)
     runs/{run}/share.json                     who is called for today, of a run that invites (see `daily_limit`)
     runs/{run}/slots                          stored while a sensor of Airflow holds the pool's slots (see `execution_lock`)
     runs/{run}/breaker.json                   why the run was stopped until somebody has it go on (see `breaker`)

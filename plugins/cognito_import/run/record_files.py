@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic.dataclasses import dataclass
 
 from cognito_import.records import STRICT, Record, Text
 from cognito_import.run.s3_folder import S3Folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 R = TypeVar("R", bound=Record)
 
@@ -31,6 +34,17 @@ class Rejection(Record):
 
     reason: Text
     message_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
+class Members(Record):
+    """The usernames of each group that a dry run's users join."""
+
+    groups: dict[str, frozenset[str]]
+
+    def of(self, username: str, groups: Iterable[str]) -> set[str]:
+        """Return those of `groups` that the user is in."""
+        return {group for group in groups if username in self.groups[group]}
 
 
 class RecordFiles(S3Folder):
@@ -65,7 +79,7 @@ class RecordFiles(S3Folder):
         found = self._stored("slots")
         return math.inf if found is None else found[2]
 
-    # ---- pace, daily limit, approval and report
+    # ---- groups, pace, daily limit, approval and report
 
     def read_pace(self, model: type[R]) -> R | None:
         """Return how fast the run may go, a record of the `model`, or None before preflight."""
@@ -74,6 +88,14 @@ class RecordFiles(S3Folder):
     def write_pace(self, pace: Record) -> None:
         """Store how fast the run may go."""
         self._put("pace.json", pace.to_json())
+
+    def read_members(self) -> Members | None:
+        """Return who was in the run's groups, or None if they were not listed."""
+        return self._read("members.json", Members)
+
+    def write_members(self, members: Members) -> None:
+        """Store who is in the run's groups."""
+        self._put("members.json", members.to_json())
 
     def read_share(self, model: type[R]) -> tuple[R | None, str | None]:
         """Return what the run has of a day's invitations, a record of the `model`, and its version; None without one."""
