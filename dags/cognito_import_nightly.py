@@ -34,7 +34,7 @@ second the import wins. To delete such a user, put the file of leavers into the 
 **When its run has ended** a file goes to `processed/` if every user was attempted and reported, otherwise to `failed/` with a
 text beside it that says why. It is never moved before, and it never disappears. Users who failed for their own reasons do not fail a file.
 Users whom Cognito's own sender cannot invite today (it mails 50 a day) are left in the inbox, as `NAME_rest_….csv`: the next night
-takes them up.
+takes them up. The file itself goes to `processed/`; its run is no success, for it did not attempt them, and need not be cleared.
 
 **Exactly once**: the run's id is made from the file's key and version, so a file is imported once whatever is retried,
 cleared or run twice. To import a file again, or a corrected one, put it into the inbox. A run that failed after its first

@@ -31,6 +31,7 @@ from cognito_import.run.daily_limit import is_met
 from cognito_import.run.folder import INVITED, RunFolder
 from cognito_import.run.manifest import run_name
 from cognito_import.settings import Settings
+from cognito_import.undo import created_users
 
 LIMIT = 4
 USERS = [f"user{number:02}@example.com" for number in range(1, 11)]
@@ -145,6 +146,15 @@ def test_a_run_is_continued_another_day(read, resources, settings):
         next_day(resources)
     assert work(folder, settings) == set()
     assert report(folder, settings, resources).counts["succeeded"] == len(USERS) == len(resources.users())
+
+
+def test_a_run_can_be_undone_though_users_wait(read, resources, settings, mails):
+    """Whoever sees that the list was wrong need not invite all the others first; the mail has the request."""
+    folder = read("run")
+    work(folder, settings)
+    assert [user.useremail for user in created_users(folder, settings.user_pool_id)] == USERS[:LIMIT]
+    report(folder, settings, resources)
+    assert '{"undo": "run"' in mails()[0]["BodyText"]
 
 
 def test_another_sender_lets_everybody_be_invited(read, resources, settings):

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from cognito_import.errors import RequestError
 from cognito_import.request.model import UserRow
+from cognito_import.run import daily_limit
 from cognito_import.run.manifest import run_name
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def created_users(folder: RunFolder, user_pool_id: str) -> list[UserRow]:
         )
         raise RequestError(message)
     progress = folder.progress()
-    if why := _why_not(manifest, progress, user_pool_id):
+    if why := _why_not(folder, manifest, progress, user_pool_id):
         message = f"'undo' names the run {folder.run}, which {why}; expected a finished import that created users."
         raise RequestError(message)
     finished = folder.finished_at()
@@ -57,14 +58,15 @@ def created_users(folder: RunFolder, user_pool_id: str) -> list[UserRow]:
     ]
 
 
-def _why_not(manifest: Manifest, progress: Progress, user_pool_id: str) -> str:
-    """Say why the run cannot be undone, or nothing."""
+def _why_not(folder: RunFolder, manifest: Manifest, progress: Progress, user_pool_id: str) -> str:
+    """Say why the run cannot be undone, or nothing. Users who wait for another day's invitations are no reason."""
     if manifest.dry_run:
         return "was a dry run"
     if manifest.jobtype != "import":
         return f"is of the jobtype {manifest.jobtype!r}"
     if manifest.user_pool_id != user_pool_id:
         return f"is of the user pool {manifest.user_pool_id}"
-    if left := manifest.users - len(progress.outcomes):
+    waits = daily_limit.waiting(folder, manifest)
+    if left := sum(row.row not in progress.outcomes and not waits(row.row) for row in folder.all_rows()):
         return f"is not finished ({left:,} of {manifest.users:,} users are left, so continue it first)"
     return "" if any(outcome.created for outcome in progress.outcomes.values()) else "created nobody"

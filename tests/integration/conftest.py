@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cognito_import.run.folder import RunFolder
+from cognito_import.run.folder import INVITED, RunFolder
 from cognito_import.run.manifest import run_name
 from demo.resources import Resources
 from demo.sandbox import DAG, Sandbox
@@ -175,6 +175,20 @@ def addresses() -> Callable[[int], list[str]]:
     """Make addresses that no other test uses."""
     mark = secrets.token_hex(3)
     return lambda count: [f"user{number:04}-{mark}@example.com" for number in range(1, count + 1)]
+
+
+@pytest.fixture
+def next_day(resources: Resources, aws: LocalAws) -> Callable[[], None]:
+    """Let all invitations be those of another day, now and whenever it is called."""
+
+    def next_day() -> None:
+        listed = resources.s3.list_objects_v2(Bucket=resources.bucket, Prefix=INVITED).get("Contents", [])
+        for item in listed:
+            resources.s3.delete_object(Bucket=resources.bucket, Key=item["Key"])
+        aws.reset()
+
+    next_day()
+    return next_day
 
 
 @pytest.fixture

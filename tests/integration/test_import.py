@@ -83,6 +83,32 @@ def test_a_list_can_be_run_again_until_it_is_true(start, addresses, resources, a
     assert third.rest.run(DAG, third.run_id)["note"].startswith("3 users: 3 existed as listed; ")
 
 
+@pytest.mark.parametrize(
+    ("engine", "how"), [("mapped", {"only_failed": True}), ("mapped", {}), ("step_functions", {"only_failed": True})]
+)
+def test_a_cleared_run_invites_the_next_ones_on_another_day(
+    start, addresses, resources, reported, truth, next_day, engine, how
+):
+    """Cognito's own sender mails 50 a day: the others are not attempted, that day, however often it is cleared."""
+    users = addresses(53)
+    run = start(users, invite=True, engine=engine)
+    for _ in range(2):
+        assert run.wait() == "failed"
+        rows = reported(run)
+        truth(rows, users)
+        assert [row["code"] for row in rows] == [""] * 50 + ["NotAttempted"] * 3
+        assert "明日以降に、" in rows[-1]["message"]
+        assert "From tomorrow, clear 'read_request' with Downstream" in run.log("finish")
+        run.rest.clear(DAG, run.run_id, **how)
+    assert run.wait() == "failed"
+    assert len(run.mails()) == 1
+    next_day()
+    run.rest.clear(DAG, run.run_id, **how)
+    assert run.wait() == "success"
+    assert {row["status"] for row in reported(run)} == {"succeeded"}
+    assert set(users) <= set(resources.users())
+
+
 @pytest.mark.parametrize("engine", ["mapped", "step_functions"])
 def test_a_dry_run_foresees_what_the_real_run_then_does(start, addresses, resources, aws, admin, reported, engine):
     """Its tasks change nothing and ask nobody; the conf in its mail does what it said."""

@@ -73,7 +73,9 @@ class Reasons:
         if not message:
             return "ended", ""
         if message.startswith(f"{daily_limit.CODE}:"):
-            return ("next_night" if is_from_inbox(self.run) else "next_day"), self._explained(message)
+            own = message == daily_limit.REASON  # which needs no explanation
+            detail = translated(daily_limit.TEXT, self.locale) if own else self._explained(message)
+            return ("next_night" if is_from_inbox(self.run) else "next_day"), detail
         if message.startswith(f"{claims.CODE}:"):
             return "elsewhere", ""
         if _NOT_APPROVED.match(message):
