@@ -34,6 +34,11 @@ class Version:
         """The interpreter."""
         return ROOT / f".venv-airflow-{self.name}" / "bin" / "python"
 
+    @property
+    def before_3_3(self) -> bool:
+        """Whether an approval still defers, and so waits in the triggerer."""
+        return tuple(map(int, self.name.split("."))) < (3, 3)
+
     @cached_property
     def packages(self) -> dict[str, str]:
         """What is installed, by normalized name."""
@@ -103,7 +108,6 @@ def whole_sandbox(version: Version, plugins: Path) -> Iterator[Sandbox]:
     }
     if version.mwaa:
         env["AIRFLOW__CORE__EXECUTE_TASKS_NEW_PYTHON_INTERPRETER"] = "True"
-    before_3_3 = tuple(map(int, version.name.split("."))) < (3, 3)
     with Sandbox(
         state_machine=True,
         env=env,
@@ -111,7 +115,7 @@ def whole_sandbox(version: Version, plugins: Path) -> Iterator[Sandbox]:
         plugins_folder=plugins,
         recommended=False,
         pools=None,
-        triggerer=before_3_3,  # an approval defers there
+        triggerer=version.before_3_3,
     ) as sandbox:
         yield sandbox
 

@@ -65,7 +65,9 @@ def bare(tmp_path):
 def test_no_private_name_has_moved(version, bare):
     """What Airflow, its providers and boto3 keep to themselves is where the package looks for it."""
     printed = version.run(ROOT / "tests" / "private_names.py", **bare, PYTHONPATH=str(ROOT / "plugins"))
-    assert json.loads(printed.rpartition("MOVED")[2]) == {}
+    # Imported ahead of the tasks where they are; before 3.3 there is nothing in them that a task would need.
+    later = {"airflow.sdk.execution_time.request_handlers", "airflow.sdk.execution_time.schema.migrator"}
+    assert json.loads(printed.rpartition("MOVED")[2]).keys() == (later if version.before_3_3 else set())
 
 
 def test_dags_and_plugin_load(version, bare):
