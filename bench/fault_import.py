@@ -80,7 +80,7 @@ class Import:
                     self._seen[row] = now
 
     def wait_for(self, finished: int, meanwhile: Callable[[], object], seconds: float = 240) -> None:
-        """Wait until so many users are finished, and call `meanwhile` again and again. Raises WaitError."""
+        """Wait until so many users are finished, and call `meanwhile` again and again. Raise WaitError."""
 
         def count() -> int:
             meanwhile()
@@ -89,7 +89,7 @@ class Import:
         until(f"{finished} finished users", count, lambda seen: seen >= finished, seconds=seconds, every=0.3)
 
     def tasks(self) -> list[dict[str, Any]]:
-        """The mapped tasks, in the order of their map index."""
+        """Return the mapped tasks, in the order of their map index."""
         return self.rest.task_instances(self.dag, self.run_id, TASK)
 
     def ended(self, state: str, struck: float, over: float, ended: float) -> Figures:
@@ -125,7 +125,7 @@ class Import:
         )
 
     def _untrue(self, rows: list[dict[str, str]]) -> int:
-        """How many rows of the report are not what user pool and groups say, or are missing."""
+        """Return how many rows of the report are not what user pool and groups say, or are missing."""
         pool = self.resources.users()
         told = {row["useremail"]: row for row in rows}
         untrue = abs(len(rows) - len(self.addresses))

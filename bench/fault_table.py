@@ -50,7 +50,7 @@ other rows as they are."""
 
 
 def row_key(fault: Fault) -> str:
-    """The cells that name the fault, as they begin its row."""
+    """Return the cells that name the fault, as they begin its row."""
     return f"| {fault.words} | {fault.site} |"
 
 
@@ -66,7 +66,7 @@ def row(result: Result) -> str:
 
 
 def measured(output: Path) -> dict[str, str]:
-    """The rows that an earlier run wrote of faults that there still are, by what begins them."""
+    """Return the rows that an earlier run wrote of faults that there still are, by what begins them."""
     lines = output.read_text().splitlines() if output.exists() else []
     keys = [row_key(fault) for fault in fault_kinds.BY_NAME.values()]
     return {key: line for key in keys for line in lines if line.startswith(key)}

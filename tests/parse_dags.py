@@ -13,12 +13,12 @@ bag = DagBag(sys.argv[1])
 
 
 def field(task: Any, name: str) -> Any:
-    """A task's field, wherever a mapped task keeps it."""
+    """Return a task's field, wherever a mapped task keeps it."""
     return task.partial_kwargs.get(name) if task.is_mapped else getattr(task, name)
 
 
 def retry_seconds(task: Any) -> float:
-    """How long a task's retries last at least, if each attempt fails at once."""
+    """Return how long a task's retries last at least, if each attempt fails at once."""
     delay, most = field(task, "retry_delay"), field(task, "max_retry_delay")
     factor = field(task, "retry_exponential_backoff") or 1
     delays = (delay.total_seconds() * factor**number for number in range(field(task, "retries")))
@@ -26,7 +26,7 @@ def retry_seconds(task: Any) -> float:
 
 
 def describe(task: Any) -> dict[str, Any]:
-    """What the policy says of a task."""
+    """Return what the policy says of a task."""
     return {
         "owner": task.owner,
         "retries": field(task, "retries"),

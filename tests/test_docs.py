@@ -25,17 +25,17 @@ SETTINGS = Settings("ap-northeast-1_abc", "reports", "from@example.com")
 
 
 def text_of(page: Path) -> str:
-    """The text of a page."""
+    """Return the text of a page."""
     return page.read_text(encoding="utf-8")
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """The fenced blocks of a page in one language."""
+    """Return the fenced blocks of a page in one language."""
     return re.findall(rf"^ *```{language}\n(.*?)^ *```", text_of(page), re.DOTALL | re.MULTILINE)
 
 
 def anchors(page: Path) -> set[str]:
-    """The headings of a page as GitHub makes anchors of them."""
+    """Return the headings of a page as GitHub makes anchors of them."""
     headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text_of(page), flags=re.DOTALL), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -129,7 +129,7 @@ Loader.add_multi_constructor("!", lambda *_: None)
 
 
 def actions(statements):
-    """All actions of a policy's statements, but for those that a condition adds, such as the link signer's."""
+    """Return all actions of a policy's statements, but for those that a condition adds, such as the link signer's."""
     return {
         action
         for item in filter(None, statements)

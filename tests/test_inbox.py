@@ -29,13 +29,13 @@ def inbox(resources):
 
 
 def configured(resources, **change):
-    """Settings with an inbox in the ground's bucket."""
+    """Return settings with an inbox in the test's bucket."""
     inbox = {"inbox": f"s3://{resources.bucket}/in/box/", "inbox_rules": RULES, "inbox_quiet_seconds": 0}
     return Settings.parse({**resource_settings(resources), **inbox, **change})
 
 
 def resource_settings(resources):
-    """What every deployment has to set."""
+    """Return what every deployment has to set."""
     return {"user_pool_id": resources.user_pool_id, "report_bucket": resources.bucket, "mail_from": resources.mail_from}
 
 
@@ -185,7 +185,7 @@ def test_a_move_that_broke_off_is_finished(inbox, put, stored, local_aws, operat
 
 
 def test_a_file_that_was_replaced_before_it_was_read_goes_as_it_was_read(inbox, put, stored):
-    """What the run imported is what is filed away, so it is not imported once more."""
+    """What the run imported is what is archived, so it is not imported once more."""
     put("users.csv", "one")
     (file,) = inbox.waiting().ready
     etag = put("users.csv", "two")["ETag"].strip('"')

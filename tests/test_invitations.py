@@ -69,7 +69,7 @@ def read(resources, settings):
 
 
 def cognito():
-    """The client that the product uses."""
+    """Return the client that the product uses."""
     return boto3.client("cognito-idp", config=aws.COGNITO)
 
 
@@ -95,7 +95,7 @@ def next_day(resources):
 
 
 def waiting(folder):
-    """The addresses whose turn is another day."""
+    """Return the addresses whose turn is another day."""
     return [outcome.useremail for outcome in all_outcomes(folder, folder.required_manifest()) if is_met(outcome)]
 
 

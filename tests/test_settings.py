@@ -69,7 +69,7 @@ def test_a_wrong_setting_is_named(change, words):
 
 
 def test_everything_wrong_is_said_at_once():
-    """Mending settings one error at a time is nobody's pleasure."""
+    """Nobody has to fix settings one error at a time."""
     with pytest.raises(SettingsError) as refused:
         Settings.parse({"slots": 0, "locale": "fr", "odd": 1})
     assert all(key in str(refused.value) for key in ("slots", "locale", "odd", "user_pool_id", "report_bucket"))

@@ -47,12 +47,12 @@ def run(resources, settings):
 
 
 def outcomes(folder):
-    """The run's outcomes by address."""
+    """Return the run's outcomes by address."""
     return {outcome.useremail: outcome for outcome in all_outcomes(folder, folder.required_manifest())}
 
 
 def users(*names, **more):
-    """A request's `data`."""
+    """Return a request's `data`."""
     return [{"useremail": name, **more} for name in names]
 
 

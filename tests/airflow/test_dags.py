@@ -22,7 +22,7 @@ DAGS = {"cognito_import": "cognito_import.py", "cognito_import_nightly": "cognit
 
 
 def parse(home: Path, dags: Path = ROOT / "dags", **more: str):
-    """What parsing the DAG files gives, with no Variable, connection or network to be had."""
+    """Return what parsing the DAG files gives, without any Variable, connection or network."""
     # In its default layout Airflow looks for its own SQLite file here; no table of it is made, so any look-up fails.
     env = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "AIRFLOW"))},
@@ -109,7 +109,7 @@ def test_the_form_offers_what_a_request_takes(parsed, key):
 
 
 def is_japanese(text: str) -> bool:
-    """Whether a text has a Japanese letter."""
+    """Return whether a text contains Japanese."""
     return any("\u3040" <= letter <= "\u9fff" for letter in text)
 
 

@@ -18,7 +18,7 @@ ARN = "arn:aws:states:us-east-1:123456789012:execution:machine:run-1"
 
 
 def refused(code, operation="DescribeExecution"):
-    """An error of Step Functions."""
+    """Return an error of Step Functions."""
     return ClientError({"Error": {"Code": code, "Message": "No."}}, operation)
 
 
@@ -62,7 +62,7 @@ def folder():
 
 @pytest.fixture
 def await_(module, folder, monkeypatch):
-    """Run the sensor against such a Step Functions; gives the execution that it awaited, or raises."""
+    """Run the sensor against such a Step Functions, and return the execution that it awaited."""
     monkeypatch.setattr(execution_lock, "holds", lambda *_: len(folder.puts) > 1)
 
     def await_(states, *, timeout=60.0, cleared=False, since=None):

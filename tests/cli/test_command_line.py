@@ -58,7 +58,7 @@ def cli(resources, tmp_path):
 
 @pytest.fixture
 def users(tmp_path):
-    """Write a list of so many users."""
+    """Write a list of `count` users."""
 
     def write(count, name="users.csv", more=""):
         path = tmp_path / name
@@ -69,12 +69,12 @@ def users(tmp_path):
 
 
 def calls(local_aws, operation):
-    """How often Cognito was asked for an operation."""
+    """Return how often Cognito was asked for an operation."""
     return sum(call["operation"] == operation for call in local_aws.calls())
 
 
 def objects(resources):
-    """The keys of the bucket."""
+    """Return the keys of the bucket."""
     return {item["Key"] for item in resources.s3.list_objects_v2(Bucket=resources.bucket).get("Contents", ())}
 
 
@@ -209,7 +209,7 @@ def test_ctrl_c_finishes_and_reports(cli, users, resources, local_aws, mails):
 
 
 def test_a_second_ctrl_c_ends_at_once(cli, users, resources, local_aws):
-    """Even while a user waits for its turn; the first one says so."""
+    """Even while a user waits for the pace; the first one says so."""
     process = cli.start("run", users(1), "--admin", resources.admin, slots=1, pacing_seconds=60)
     for said in ("Run run-", "Press Ctrl-C again"):
         assert any(said in line for line in process.stderr), said  # up to that line
@@ -219,7 +219,7 @@ def test_a_second_ctrl_c_ends_at_once(cli, users, resources, local_aws):
     assert calls(local_aws, "AdminCreateUser") == 0
 
 
-def test_a_killed_run_is_gone_on_with(cli, users, resources, local_aws):
+def test_a_killed_run_is_continued(cli, users, resources, local_aws):
     """No user is lost or called for twice; who was deleted by the process as it died is deleted by this run."""
     path = users(24)
     assert cli("run", path, "--admin", resources.admin)[0] == 0

@@ -66,11 +66,11 @@ class Run:
         self.folder = RunFolder(resources.s3, resources.bucket, run_name(self.run_id))
 
     def wait(self, seconds: float = 420) -> str:
-        """Give the run's final state."""
+        """Return the run's final state."""
         return self.rest.wait(DAG, self.run_id, seconds=seconds)
 
     def wait_for_outcomes(self, count: int, seconds: float = 180) -> dict[int, Any]:
-        """Give the stored outcomes by row as soon as they are so many."""
+        """Return the stored outcomes by row as soon as there are `count`."""
 
         def outcomes() -> dict[int, Any]:
             return self.folder.progress().outcomes if self.folder.manifest() else {}
@@ -78,22 +78,22 @@ class Run:
         return until(f"{count} outcomes", outcomes, lambda seen: len(seen) >= count, seconds=seconds, every=0.2)
 
     def state(self) -> str | None:
-        """The run's state, or None while Airflow cannot be asked."""
+        """Return the run's state, or None while Airflow cannot be asked."""
         try:
             return self.rest.run_state(DAG, self.run_id)
         except (httpx.TransportError, RestError):
             return None
 
     def tasks(self, *states: str) -> list[dict[str, Any]]:
-        """The mapped tasks in one of these states, or all, in the order of their map index."""
+        """Return the mapped tasks in one of these states, or all, in the order of their map index."""
         return self.rest.task_instances(DAG, self.run_id, TASK, states)
 
     def mails(self) -> list[dict[str, Any]]:
-        """The mails to the administrator."""
+        """Return the mails to the administrator."""
         return [mail for mail in self.aws.outbox() if self.admin in mail["To"]]
 
     def rows(self) -> list[dict[str, str]]:
-        """The CSV behind the link of the only mail."""
+        """Return the CSV behind the link of the only mail."""
         (mail,) = self.mails()
         return rows_of(fetch(link_in(mail)))
 

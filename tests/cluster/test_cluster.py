@@ -137,7 +137,7 @@ def test_a_database_may_be_away(cluster, start, resources, aws, name):
 
 
 def test_the_deployment_can_be_made_again_without_harm(cluster, resources):
-    """`up` repeated: secrets, database, pool and ground stay as they are, an operator's change of the pool included."""
+    """`up` repeated: secrets, database, pool and AWS resources stay as they are, an operator's change of the pool included."""
     kept = {name: cluster.secret(name) for name in ("postgres_password", "fernet_key", "jwt_secret", "ui_passwords")}
     cluster.rest.set_pool("cognito_api", 10)
     for name in ("secrets", "airflow-init", "local-resources"):

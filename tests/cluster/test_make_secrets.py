@@ -29,7 +29,7 @@ def make(tmp_path):
 
 
 def contents(folder):
-    """The secrets in a folder, by name."""
+    """Return the secrets in a folder, by name."""
     return {file.name: file.read_text().strip() for file in folder.iterdir()}
 
 

@@ -29,7 +29,7 @@ def pool(resources):
 
 @pytest.fixture
 def user(resources, local_aws):
-    """A user who is enabled or not; gives its username, and whether it is enabled now."""
+    """A user who is enabled or not: its username, and whether it is enabled now."""
 
     class User:
         def __init__(self):
@@ -50,7 +50,7 @@ def user(resources, local_aws):
 
 
 def operations(local_aws):
-    """The operations that were called."""
+    """Return the operations that were called."""
     return [call["operation"] for call in local_aws.calls()]
 
 
@@ -86,7 +86,7 @@ def test_who_does_not_exist_is_a_failure(pool, resources, local_aws, jobtype):
 
 @BOTH
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
-def test_a_lost_answer_is_made_good(pool, user, local_aws, jobtype, kind):
+def test_a_lost_answer_is_recovered(pool, user, local_aws, jobtype, kind):
     """Whether or not the lost call had its effect, the user is so, and it counts as this run's doing."""
     user.set(enabled=jobtype == "disable")
     local_aws.fault(OPERATION[jobtype], kind)

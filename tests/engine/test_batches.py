@@ -4,30 +4,23 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import pairwise
 from types import SimpleNamespace
 
 import boto3
 import pytest
 from botocore.config import Config
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cognito_import import aws
 from cognito_import.engine import batches, worker
 from cognito_import.engine.batches import fence, run_batch
 from cognito_import.engine.calls import BACKOFF
 from cognito_import.engine.pacing import Pacer
-from cognito_import.engine.plan import MAX_BATCH_BYTES, MAX_BATCH_USERS, MAX_BATCHES, plan
 from cognito_import.engine.user_pool import UserPool
 from cognito_import.errors import CallsStoppedError, LeaseLostError, RunFolderError
 from cognito_import.ingest import ingest_request
-from cognito_import.request.model import UserRow
 from cognito_import.run import approval
 from cognito_import.run.checkpoints import Checkpoint, Unsettled
 from cognito_import.run.folder import RunFolder
-from cognito_import.run.manifest import Rows
-from cognito_import.settings import ENGINES
 
 
 @pytest.fixture
@@ -38,7 +31,7 @@ def folder(resources):
 
 @pytest.fixture
 def taken(resources, settings, folder):
-    """Take in so many users; give the manifest."""
+    """Ingest a request of `count` users, and return the manifest."""
 
     def take(count, **change):
         users = [{"useremail": f"user{number:03}@example.com"} for number in range(1, count + 1)]
@@ -74,74 +67,11 @@ def whole(manifest):
 
 
 def created(local_aws, operation="AdminCreateUser"):
-    """The names that AdminCreateUser, or another operation, was called for, in order."""
+    """Return the names that AdminCreateUser, or another operation, was called for, in order."""
     return [call["username"] for call in local_aws.calls() if call["operation"] == operation]
 
 
-@given(st.integers(1, 5_000), st.integers(1, 60), st.sampled_from(ENGINES))
-def test_the_plan_holds_every_row_once(users, slots, engine):
-    """Batches follow each other without gap, none is empty, and none is above the limit while there is room."""
-    rows = Rows()
-    for number in range(1, users + 1):
-        rows.add(UserRow(number, f"{number}@x.jp"), 10)
-    made = plan(rows, slots, engine)
-    assert [batch.number for batch in made] == list(range(1, len(made) + 1))
-    assert made[0].offset == 0
-    assert all(one.offset + one.length == two.offset for one, two in pairwise(made))
-    assert sum(batch.size for batch in made) == users
-    sizes = {batch.size for batch in made}
-    assert max(sizes) - min(sizes) <= 1
-    assert 1 <= min(sizes) <= max(sizes) <= MAX_BATCH_USERS[engine]
-    if users <= 2 * slots:
-        assert sizes == {1}
-
-
-@pytest.mark.parametrize(
-    ("users", "sharing", "count"),
-    [
-        pytest.param(45, 1, 20, id="alone"),
-        pytest.param(20, 1, 20, id="few-alone"),
-        pytest.param(45, 12, 5, id="twelve"),
-        pytest.param(20, 12, 3, id="twelve-of-few"),
-        pytest.param(45, 2, 10, id="its-share-of-the-slots"),
-        pytest.param(5, 2, 5, id="not-empty"),
-        pytest.param(1_000, 12, 20, id="large-beside-small"),
-    ],
-)
-def test_runs_that_share_the_slots_have_batches_worth_a_task(users, sharing, count):
-    """Several small imports at once start fewer tasks; one that is alone, or large, is split as ever."""
-    rows = Rows()
-    for number in range(1, users + 1):
-        rows.add(UserRow(number, f"{number}@x.jp"), 10)
-    assert len(plan(rows, 20, "mapped", sharing)) == count
-    assert len(plan(rows, 20, "step_functions", sharing)) == len(plan(rows, 20, "step_functions"))
-
-
-@given(st.lists(st.integers(1, MAX_BATCH_BYTES + 10), min_size=1, max_size=400), st.integers(1, 20))
-def test_no_batch_is_too_heavy_for_a_state(weights, slots):
-    """Whatever the order of long and short rows: cut by what each takes, never on average."""
-    rows = Rows()
-    for number, heavy in enumerate(weights, start=1):
-        rows.add(UserRow(number, ""), 1, heavy)
-    made = plan(rows, slots, "step_functions")
-    assert sum(batch.size for batch in made) == len(weights)
-    for batch in made:
-        held = [heavy for heavy in weights[batch.first - 1 : batch.last] if heavy <= MAX_BATCH_BYTES]
-        assert sum(held) <= MAX_BATCH_BYTES
-
-
-@pytest.mark.parametrize(("users", "count", "size"), [(1_000, 20, 50), (100_000, 340, 295), (300_000, 1_000, 300)])
-def test_the_plan_fits_airflow(users, count, size):
-    """Many users share tasks, as many for each slot, and 300,000 fit the limit of mapped tasks."""
-    rows = Rows()
-    for number in range(1, users + 1):
-        rows.add(UserRow(number, ""), 1)
-    made = plan(rows, 20, "mapped")
-    assert (len(made), max(batch.size for batch in made)) == (count, size)
-    assert len(made) <= MAX_BATCHES
-
-
-def test_a_batch_is_worked_off(taken, folder, pool, resources, local_aws):
+def test_a_batch_is_processed(taken, folder, pool, resources, local_aws):
     """Every user gets its one outcome, and the pool has what the outcomes say."""
     resources.add_user("user002@example.com")
     local_aws.reset()
@@ -159,7 +89,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("moment", ["before", "after"], ids=["before-the-call", "after-the-call"])
-def test_a_batch_goes_on_behind_a_dead_worker(taken, folder, pool, resources, local_aws, monkeypatch, moment):
+def test_a_batch_resumes_after_a_dead_worker(taken, folder, pool, resources, local_aws, monkeypatch, moment):
     """Killed at user 8 of 10, before or after the user was made: the rest is done, nobody finished is called again."""
     batch = whole(taken(10))
     dying = pool()
@@ -306,7 +236,7 @@ def test_a_finished_batch_makes_no_call(taken, folder, pool, local_aws):
 
 
 @pytest.mark.parametrize("moment", ["before-the-look-up", "before-the-call", "after-the-call"])
-def test_a_deletion_goes_on_behind_a_dead_worker(taken, folder, pool, resources, local_aws, monkeypatch, moment):
+def test_a_deletion_resumes_after_a_dead_worker(taken, folder, pool, resources, local_aws, monkeypatch, moment):
     """Killed at user 5 of 8, twice: users 5 and 6 are told exactly, the one there is a success, the missing one not."""
     for number in (1, 2, 3, 4, 5, 7, 8):
         resources.add_user(f"user{number:03}@example.com")
@@ -359,7 +289,7 @@ def test_what_a_dead_worker_found_outlasts_those_behind_it(taken, folder, pool, 
 
 
 def test_what_retrying_cannot_change_fails_at_once(taken, folder, pool, local_aws):
-    """S3 denies what is to be stored: no waiting, and the user under way stays unsettled."""
+    """S3 denies what is to be stored: no waiting, and the user in progress stays unsettled."""
     batch = whole(taken(3))
     folder.seal(folder.required_manifest())
     slept = []

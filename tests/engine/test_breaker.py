@@ -1,4 +1,4 @@
-"""A run whose first users all fail alike stops and asks, once; whoever has it go on has answered."""
+"""A run whose first users all fail alike stops and asks, once; whoever continues it has answered."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def folder(resources):
 
 @pytest.fixture
 def taken(resources, settings, folder):
-    """Take in so many users; give the manifest."""
+    """Ingest a request of `count` users, and return the manifest."""
 
     def take(count, engine="mapped", **change):
         users = [{"useremail": f"user{number:03}@example.com"} for number in range(1, count + 1)]
@@ -50,7 +50,7 @@ def taken(resources, settings, folder):
 
 @pytest.fixture
 def work(settings, folder):
-    """Work on a batch; give the error that ended it, if one did."""
+    """Process a batch, and return the error that ended it, if one did."""
     client = boto3.client("cognito-idp", config=aws.COGNITO)
 
     def work(batch):
@@ -88,7 +88,7 @@ def end(folder, settings, resources):
 
 
 def called(local_aws):
-    """How many users Cognito was called for."""
+    """Return how many users Cognito was called for."""
     return len({call["username"] for call in local_aws.calls() if call["operation"] == "AdminCreateUser"})
 
 
@@ -151,12 +151,12 @@ def test_it_says_so_in_japanese(taken, folder, end, mails):
 
 
 def succeeded(row, useremail):
-    """A success."""
+    """Return a success."""
     return Outcome(row, useremail, SUCCEEDED)
 
 
 def exists(row, useremail):
-    """A failure that is the user's own."""
+    """Return a failure that is the user's own."""
     return Outcome.failed(row, useremail, "UsernameExistsException", "User account already exists")
 
 
@@ -232,7 +232,7 @@ STATE_MACHINE = "arn:aws:states:ap-northeast-1:123456789012:stateMachine:imports
 
 
 def results(users):
-    """What a child hands over whose users all fail."""
+    """Return what a child hands over whose users all fail."""
     told = {"error": ERROR, "message": MESSAGE + " (Service: X, Status Code: 400, Request ID: 0)"}
     return [{"row": user["row"], "call": user["call"], "username": "", "at": 1, **told} for user in users]
 

@@ -27,13 +27,13 @@ from cognito_import.run.folder import RunFolder
 
 
 def addresses(first, last):
-    """So many addresses."""
+    """Return the addresses from number `first` to `last`."""
     return [f"user{number:03}@example.com" for number in range(first, last + 1)]
 
 
 @pytest.fixture
 def taken(resources, settings):
-    """Take in a run of this name, its users in batches of about so many; give its folder."""
+    """Ingest a run of this name, its users in batches for so few `slots`, and return its folder."""
 
     def take(name, users, slots=2, **change):
         folder = RunFolder(resources.s3, resources.bucket, name)
@@ -57,7 +57,7 @@ def pool(settings):
 
 
 def work(folder, pool, **options):
-    """Run each batch once; give what stopped those that did not end."""
+    """Process each batch once, and return what stopped those that did not end."""
     stops = []
     for batch in folder.required_manifest().batches:
         try:
@@ -68,12 +68,12 @@ def work(folder, pool, **options):
 
 
 def codes(folder):
-    """What the report would say of each address."""
+    """Return what the report would say of each address."""
     return {outcome.useremail: outcome.code for outcome in all_outcomes(folder, folder.required_manifest())}
 
 
 def claimed(resources):
-    """The claims that are stored."""
+    """Return the claims that are stored."""
     listed = resources.s3.list_objects_v2(Bucket=resources.bucket, Prefix="runs/calling/")
     return [item["Key"] for item in listed.get("Contents", ())]
 
@@ -100,7 +100,7 @@ def test_two_imports_never_call_for_one_address_at_once(taken, pool, resources, 
     stops = []
 
     def task(job):
-        """A mapped task with its retries."""
+        """Return a mapped task with its retries."""
         folder, batch = job
         while True:
             try:

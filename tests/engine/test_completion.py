@@ -28,7 +28,7 @@ def pool(resources):
 
 @pytest.fixture
 def there(resources, local_aws):
-    """A user who was there before, in the group BASIC, called 太郎. Gives its name."""
+    """A user who existed before, in the group BASIC, called 太郎; its username."""
     made = resources.cognito.admin_create_user(
         UserPoolId=resources.user_pool_id,
         Username=ROW.useremail,
@@ -41,7 +41,7 @@ def there(resources, local_aws):
 
 
 def changes(local_aws):
-    """The changing calls that succeeded, in order."""
+    """Return the changing calls that succeeded, in order."""
     return [
         call["operation"]
         for call in local_aws.calls()
@@ -50,7 +50,7 @@ def changes(local_aws):
 
 
 def attributes(resources, username):
-    """A user's attributes."""
+    """Return a user's attributes."""
     user = resources.cognito.admin_get_user(UserPoolId=resources.user_pool_id, Username=username)
     return {attribute["Name"]: attribute["Value"] for attribute in user["UserAttributes"]}
 
@@ -86,7 +86,7 @@ def test_a_user_becomes_enabled_and_verified_as_its_row_says(pool, resources, lo
 
 
 def mails(local_aws):
-    """How often the user was invited."""
+    """Return how often the user was invited."""
     return sum(ROW.useremail in mail["To"] for mail in local_aws.outbox())
 
 

@@ -63,13 +63,13 @@ def report(resources, settings, folder):
 
 
 def codes(folder):
-    """The outcomes of all workers, without the rows that the check rejected."""
+    """Return the outcomes of all workers, without the rows that the check rejected."""
     outcomes = folder.progress().outcomes
     return {outcomes[row].useremail.partition("@")[0]: outcomes[row].code for row in sorted(outcomes)}
 
 
 def changed(local_aws):
-    """The calls of Cognito that do more than read."""
+    """Return the calls of Cognito that do more than read."""
     return [call["operation"] for call in local_aws.calls() if not call["operation"].startswith(READS)]
 
 

@@ -31,7 +31,7 @@ def settings(settings):
 
 @pytest.fixture
 def asked(resources, settings, monkeypatch):
-    """Take in a run of this name that was asked for so many seconds from now; give its folder."""
+    """Ingest a run that was requested some seconds from now, and return its folder."""
 
     def ask(name, jobtype, users, later=0.0):
         folder = RunFolder(resources.s3, resources.bucket, name)
@@ -48,7 +48,7 @@ def asked(resources, settings, monkeypatch):
 
 @pytest.fixture
 def outcomes(settings):
-    """Work a run off, and give each address's code and name."""
+    """Process a run, and return each address's code and username."""
 
     def outcomes(folder):
         manifest = folder.required_manifest()
@@ -62,7 +62,7 @@ def outcomes(settings):
 
 
 def names(resources):
-    """The user pool's users: name by address."""
+    """Return the user pool's users: name by address."""
     return {address: user.username for address, user in resources.users().items()}
 
 

@@ -35,18 +35,18 @@ def folder(resources, settings):
 
 
 def look_up(row, **failure):
-    """The result of a look-up."""
+    """Return the result of a look-up."""
     found = {"username": ""} if failure else {"username": f"name-{row}"}
     return {"row": row, "call": "AdminGetUser", "error": "", "message": "", "at": 0, **found, **failure}
 
 
 def deletion(row):
-    """The result of a deletion."""
+    """Return the result of a deletion."""
     return {"row": row, "call": "AdminDeleteUser", "username": f"name-{row}", "error": "", "message": "", "at": 0}
 
 
 def progress(folder):
-    """What all parts together say."""
+    """Return all checkpoints, merged."""
     told = Progress()
     for _, checkpoint, _ in folder.all_checkpoints():
         told.add(checkpoint)

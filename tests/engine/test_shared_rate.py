@@ -97,7 +97,7 @@ def made_of():
 
 
 def simulated(quota, live, seconds, ceiling=1.0):
-    """20 slots of the real classes beside so many live calls a second: calls by (live, served), and the bucket."""
+    """20 slots of the real classes beside `live` calls a second: calls by (live, served), and the bucket."""
     chance = random.Random(1)  # noqa: S311 - a simulation
     objects, times, pacers = Objects(), [], []
     events = [(100.0, LIVE)]

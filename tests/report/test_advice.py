@@ -24,7 +24,7 @@ USERS = [f"user{number}@example.com" for number in range(1, 7)]
 
 @pytest.fixture
 def run(resources, settings):
-    """Take in a run of this name; give a way to work it off, and what its report says of each user."""
+    """Ingest a run of this name; return a way to process it, and what its report says of each user."""
 
     def run(name, source=None):
         folder = RunFolder(resources.s3, resources.bucket, name)

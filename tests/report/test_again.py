@@ -35,7 +35,7 @@ def report(resources, settings, folder):
 
 
 def request_in(mail):
-    """The request that the mail's text has on a line of its own."""
+    """Return the request that the mail's text has on a line of its own."""
     (line,) = [line for line in mail["BodyText"].splitlines() if line.startswith("{")]
     return json.loads(line)
 

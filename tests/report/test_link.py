@@ -203,7 +203,7 @@ def test_link_needs_credentials() -> None:
 
 
 def session(end: datetime) -> dict[str, str]:
-    """What a credential service answers."""
+    """Return what a credential service answers."""
     return {"access_key": "a", "secret_key": "s", "token": "t", "expiry_time": end.isoformat()}
 
 

@@ -17,7 +17,7 @@ BY = datetime(2026, 11, 23, 8, 5, tzinfo=UTC)
 
 
 def deletion(resources, settings, users, asked_by, admin=None):
-    """The folder of a deletion that was read."""
+    """Return the folder of a deletion that was read."""
     folder = RunFolder(resources.s3, resources.bucket, "run-1")
     request = {"data": users, "adminemail": admin or resources.admin, "jobtype": "delete"}
     ingest_request(request, settings, resources.s3, folder, asked_by=asked_by)

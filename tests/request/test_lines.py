@@ -14,7 +14,7 @@ SETTINGS = Settings("ap-northeast-1_abc", "reports", "from@example.com")
 
 
 def pasted(lines: str, jobtype: str = "import"):
-    """The users of a request that has `lines`."""
+    """Return the users of a request that has `lines`."""
     return list(Users(ImportRequest("admin@example.com", jobtype, "mapped", lines=lines), None))
 
 

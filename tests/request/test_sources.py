@@ -2,53 +2,22 @@
 
 import csv
 import io
-import itertools
 import json
 import logging
-import tracemalloc
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 import pytest
-from botocore.response import StreamingBody
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.request.objects import TARO, read, source
 
 from cognito_import.errors import RequestError, SourceError
-from cognito_import.outcomes import Outcome
-from cognito_import.report import results
 from cognito_import.request.fields import Given
 from cognito_import.request.model import ImportRequest, UserRow
 from cognito_import.request.sources import Users
 from cognito_import.request.users import check_users
 
 HEADER = b"useremail,given_name,custom:department,groups\r\n"
-TARO = "山田太郎"
-
-
-class OneObject:
-    """An S3 that holds one object, for tests that read many."""
-
-    def __init__(self, content: bytes) -> None:
-        self.content = content
-
-    def get_object(self, **_):
-        """Answer as S3 does."""
-        body = StreamingBody(io.BytesIO(self.content), len(self.content))
-        written = datetime(2026, 1, 1, tzinfo=UTC)
-        return {"Body": body, "ContentLength": len(self.content), "ETag": '"etag"', "LastModified": written}
-
-
-def source(content: bytes, name: str = "users.csv", jobtype: str = "import", cells=None) -> Users:
-    """The users of a request whose source holds `content`."""
-    return Users(
-        ImportRequest("admin@example.com", jobtype, "mapped", source=("bucket", name)), OneObject(content), cells
-    )
-
-
-def read(content: bytes, name: str = "users.csv"):
-    """The users as in `data`."""
-    return [given.user for given in source(content, name)]
 
 
 def test_an_object_is_read_from_s3(resources):
@@ -193,80 +162,6 @@ def test_a_row_with_too_many_fields_fails_alone():
     assert good.useremail == "b@example.com"
 
 
-# JSON
-
-
-def test_json_and_json_lines_are_read():
-    """An array, an object with data alone, and one object a line are the same users; a user may be the address."""
-    users = [{"useremail": "a@example.com", "attributes": {"name": '花"子\\'}}, "b@example.com", {"x": [[], {}]}]
-    assert read(json.dumps(users).encode(), "a.json") == users
-    assert read(json.dumps({"data": users}, indent=1).encode("utf-8-sig"), "b.JSON") == users
-    assert read("\n\n".join(json.dumps(user, ensure_ascii=False) for user in users).encode(), "c.jsonl") == users
-    assert read(json.dumps(users, ensure_ascii=False).encode("cp932"), "d.json") == users
-    assert [given.number for given in source(b'"a"\n\n"b"', "c.jsonl")] == [1, 3]
-
-
-BAD = {
-    "surrogate": rb'{"useremail": "\ud83d@example.com"}',
-    "digits": b'{"useremail": ' + b"9" * 5_000 + b"}",
-    "escaped-nul": rb'{"useremail": "a\u0000@example.com"}',
-    "nul": b'{"useremail": "a\0@example.com"}',
-    "deep": b'{"useremail": "c@example.com", "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-    "number": b"5",
-    "long": b'{"useremail": "' + b"a" * 1_000_000 + b'@example.com"}',
-}
-
-
-@pytest.mark.parametrize("ending", ["json", "jsonl"])
-@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-def test_one_bad_value_costs_one_user(bad, ending):
-    """The user who cannot be read fails, those round it are imported."""
-    users = [b'{"useremail": "a@example.com"}', bad, b'"b@example.com"']
-    content = b"[" + b",".join(users) + b"]" if ending == "json" else b"\n".join(users)
-    first, failed, last = check_users(source(content, f"a.{ending}"), ())
-    assert (first.useremail, last.useremail) == ("a@example.com", "b@example.com")
-    assert (failed.row, failed.status) == (2, "failed")
-
-
-def test_an_endless_array_meets_the_limit_of_users():
-    """The limit of users ends the reading, however long the rest is."""
-    users = source(b"[" + b",".join([b"{}"] * 2_000_000) + b"]", "a.json")
-    with pytest.raises(RequestError, match="300,000"):
-        for _ in check_users(users, ()):
-            pass
-
-
-@pytest.mark.parametrize("element", [b"{}", b'{"useremail": "a@example.com"}', b'"' + b"a" * 5_000 + b'"'])
-def test_an_array_of_any_size_takes_little_memory(element):
-    """A list is read user by user, never whole."""
-    users = source(b"[" + b",".join([element] * (40_000_000 // len(element))) + b"]", "a.json")
-    tracemalloc.start()
-    try:
-        assert sum(1 for _ in itertools.islice(users, 2_000)) == 2_000
-        assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024
-    finally:
-        tracemalloc.stop()
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@given(st.lists(JSON, min_size=1, max_size=6), st.sampled_from([None, 1]), st.booleans())
-def test_an_array_is_split_where_json_says(users, indent, ascii_only):
-    """Brackets, quotes and commas inside a user end no user, and a text may be written in any way."""
-    content = json.dumps(users, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
-    try:
-        content.decode()
-    except UnicodeDecodeError:
-        return  # half a surrogate pair, unescaped, is no UTF-8
-    if content.strip(b"[] \n"):
-        assert read(content, "a.json") == users
-
-
 # Refused
 
 
@@ -348,83 +243,3 @@ def test_any_bytes_are_read_or_refused(head, content, tail):
                 json.dumps(asdict(checked)).encode()
         except RequestError as refused:
             assert str(refused).startswith(("'source' ", "All ", "The ", "There "))
-
-
-# Reports as sources
-
-
-def reported(outcomes, columns=(), cells=()) -> bytes:
-    """The CSV of a report."""
-    file = io.BytesIO()
-    results.write_csv(outcomes, file, columns, cells)
-    return file.getvalue()
-
-
-def once(content: bytes, name: str = "a.csv"):
-    """Read users, fail each of them, and give what they are and the report's CSV."""
-    cells = io.BytesIO()
-    users = source(content, name, cells=cells)
-    checked = list(check_users(users, ("BASIC",)))
-    failed = [Outcome.failed(row.row, row.useremail, "SomeException", "No.") for row in checked]
-    return checked, reported(failed, users.columns, [json.loads(line) for line in cells.getvalue().splitlines()])
-
-
-def test_a_report_is_a_list_of_its_failed_rows(caplog):
-    """Rows that succeeded are passed over; what was neutralised for a spreadsheet is itself again."""
-    caplog.set_level(logging.INFO)
-    outcomes = [
-        Outcome(1, "done@example.com", "succeeded", username="id-1"),
-        Outcome.failed(2, "=x@example.com", "InternalErrorException", "Later."),
-        Outcome.failed(3, "b@exmaple.com", "UsernameExistsException", "There."),
-    ]
-    cells = [{"row": str(row), "氏名": name} for row, name in ((2, "x"), (3, "=1+1"), (4, TARO))]
-    content = reported(outcomes, ["row", "氏名"], cells).replace(b"b@exmaple.com", b"b@example.com")
-    assert list(source(content)) == [
-        Given(3, {"useremail": "=x@example.com"}, {"氏名": "=1+1"}),
-        Given(4, {"useremail": "b@example.com"}, {"氏名": TARO}),
-    ]
-    assert "1 rows that succeeded are passed over" in caplog.text
-
-
-def test_a_report_without_a_failure_is_refused():
-    """Nothing is left to do, and the message says so."""
-    with pytest.raises(SourceError, match="all 1 rows succeeded"):
-        read(reported([Outcome(1, "a@example.com", "succeeded")]))
-
-
-def test_a_deletion_takes_no_report_of_an_import():
-    """Its failed rows are users who were there before the import: the last whom anybody wants to delete."""
-    content = reported([Outcome.failed(1, "a@example.com", "UsernameExistsException", "There.")])
-    with pytest.raises(SourceError, match="report of an import"):
-        list(source(content, jobtype="delete"))
-    deletion = reported([Outcome.failed(1, "a@example.com", "InternalErrorException", "Later.")])
-    assert [given.user for given in source(deletion, jobtype="delete")] == [{"useremail": "a@example.com"}]
-
-
-PRINTABLE = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=8)
-FORMULA = st.sampled_from(["=1+1", "+81", "-1", "@x", "'=1", "''=", "-"])
-MEMBERS = st.lists(
-    st.fixed_dictionaries(
-        {"useremail": st.from_regex(r"[=+'-]{0,2}[a-z]{1,4}@[xy]\.jp", fullmatch=True)},
-        optional={
-            "attributes": st.dictionaries(
-                st.sampled_from(["name", "custom:dept", "family_name"]), PRINTABLE | FORMULA, min_size=1
-            ),
-            "groups": st.lists(
-                PRINTABLE.filter(lambda group: ";" not in group) | st.just("=A"), max_size=3, unique=True
-            ),
-        },
-    ),
-    min_size=1,
-    max_size=6,
-    unique_by=lambda user: user["useremail"],
-)
-
-
-@given(MEMBERS)
-def test_a_list_survives_its_report(users):
-    """Whoever failed is imported from the report with the attributes and groups of the first list, however often."""
-    first, content = once(json.dumps(users).encode(), "a.json")
-    again, content = once(content)
-    third, _ = once(content)
-    assert first == again == third

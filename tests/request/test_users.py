@@ -14,7 +14,7 @@ BASIC = ("BASIC",)
 
 
 def check_one(user):
-    """The row or the outcome of one user."""
+    """Return the row or the outcome of one user."""
     return next(iter(check_users([user], BASIC)))
 
 

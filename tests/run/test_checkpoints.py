@@ -1,4 +1,4 @@
-"""What all parts of a run together say."""
+"""All checkpoints of a run, merged."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +10,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def checkpoint(seconds, stopped=None):
-    """A part that was stored so many seconds after the first one."""
+    """Return a checkpoint that was stored some seconds after the first one."""
     return StoredPart(Checkpoint(closed=True, stopped=stopped), 0.0, NOW + timedelta(seconds=seconds))
 
 

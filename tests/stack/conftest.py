@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
+from tests.stack.roles import Worker
 
 from cognito_import import aws as clients
 from cognito_import.ingest import ingest_request
@@ -70,18 +71,18 @@ class Machine:
         return self.wait(self.start(given))
 
     def settings(self, **others: Any) -> Settings:
-        """The deployment's settings."""
+        """Return the deployment's settings."""
         return Settings.parse({**self.variable, **others})
 
     def filled(self, users: list[JSON], jobtype: str = "import", **keys: str) -> RunFolder:
-        """A run folder as Airflow fills it."""
+        """Return a run folder as Airflow fills it."""
         folder = RunFolder(self.s3, self.variable["report_bucket"], f"run-{secrets.token_hex(6)}")
         settings = self.settings(approve_deletions=False, engine="step_functions")
         ingest_request({"data": users, "adminemail": ADMIN, "jobtype": jobtype, **keys}, settings, self.s3, folder)
         return folder
 
     def bury_children(self, folder: RunFolder) -> None:
-        """Have nobody wait for the children of an execution that was aborted, since the test knows that they have ended."""
+        """Mark the children of an aborted execution as ended, so that nobody waits for them; the test knows that they are."""
         for number, checkpoint, _ in folder.all_checkpoints():
             folder.write_checkpoint(number, "round-001", replace(checkpoint, busy_seconds=0.0))
 
@@ -100,7 +101,7 @@ class Machine:
         return names
 
     def members(self, group: str = "BASIC") -> dict[str, str]:
-        """The group's users: address to username."""
+        """Return the group's users: address to username."""
         pages = self.cognito.get_paginator("list_users_in_group").paginate(UserPoolId=self.pool, GroupName=group)
         return {
             attribute["Value"]: user["Username"]
@@ -111,7 +112,7 @@ class Machine:
         }
 
     def hurry(self) -> None:
-        """Have no Task tried again."""
+        """Remove every Retry."""
 
         def hurried(machine: JSON) -> JSON:
             for _, state in definition.states_in(machine):
@@ -174,7 +175,7 @@ def machine(deployed: tuple[Stack, str, str], machine_of: Callable[[Stack, str],
 
 @pytest.fixture
 def hurried_machine(machine: Machine) -> Machine:
-    """The state machine without any Retry, for tests of what it does when its patience is over."""
+    """The state machine without any Retry, for tests of what it does when no attempt is left."""
     machine.hurry()
     return machine
 
@@ -188,3 +189,11 @@ def addresses() -> Callable[[int], list[JSON]]:
         return [{"useremail": f"user{number:03}-{mark}@example.com"} for number in range(1, count + 1)]
 
     return make
+
+
+@pytest.fixture
+def worker(deployed: Any, aws: LocalAws) -> Iterator[Worker]:
+    """A user of IAM, to be given policies."""
+    made = Worker(deployed)
+    yield made
+    made.leave()

@@ -91,7 +91,7 @@ WELL: JSON = {
 
 
 def state(machine: JSON, wanted: str) -> JSON:
-    """The body of a state, at whatever depth."""
+    """Return the body of a state, at whatever depth."""
     return next(body for name, body in definition.states_in(machine) if name == wanted)
 
 
@@ -209,7 +209,7 @@ def test_a_child_calls_no_function_again_after_its_end(name: str) -> None:
 
 
 def _attempts(name: str, error: str) -> int:
-    """How often the state is tried again after this error: the first Retry that matches decides."""
+    """Return how often the state is tried again after this error: the first Retry that matches decides."""
     retries = dict(definition.states_in(STORED))[name]["Retry"]
     return next(one["MaxAttempts"] for one in retries if {error, "States.ALL"} & set(one["ErrorEquals"]))
 

@@ -33,12 +33,12 @@ Users = Callable[[int], list[dict[str, Any]]]
 
 
 def outcomes(machine: Any, folder: RunFolder) -> list[Outcome]:
-    """The outcomes of a run, in the request's order."""
+    """Return the outcomes of a run, in the request's order."""
     return list(all_outcomes(folder, folder.required_manifest()))
 
 
 def deletions(aws: LocalAws) -> Counter[str]:
-    """How often each username was called to be deleted with success."""
+    """Return how often each username was called to be deleted with success."""
     calls = [call for call in aws.calls() if call["operation"] == "AdminDeleteUser"]
     return Counter(call["username"] for call in calls if not call["code"])
 

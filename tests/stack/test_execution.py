@@ -28,14 +28,14 @@ Users = Callable[[int], list[dict[str, Any]]]
 
 
 def creations(aws: LocalAws) -> Counter[str]:
-    """How often each address was created."""
+    """Return how often each address was created."""
     return Counter(
         call["username"] for call in aws.calls() if call["operation"] == "AdminCreateUser" and not call["code"]
     )
 
 
 def outcomes(machine: Any, run: str) -> list[Any]:
-    """The outcomes of a run, in the request's order."""
+    """Return the outcomes of a run, in the request's order."""
     folder = RunFolder(machine.s3, machine.variable["report_bucket"], run)
     return list(all_outcomes(folder, folder.required_manifest()))
 

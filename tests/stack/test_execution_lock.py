@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 import pytest
+from tests.stack.roles import ADMIN, IDLE
 
 from cognito_import.engine import execution_lock, executions
 from cognito_import.engine.batches import run_batch
@@ -26,8 +27,6 @@ from cognito_import.run.manifest import Batch, run_name
 from sandbox.aws.process import LocalAws
 from sandbox.waiting import until
 
-ADMIN = "admin@example.com"
-IDLE = {"QueryLanguage": "JSONata", "StartAt": "Idle", "States": {"Idle": {"Type": "Wait", "Seconds": 60, "End": True}}}
 Users = Callable[[int], list[dict[str, Any]]]
 
 
@@ -48,7 +47,7 @@ def until_waiting(machine: Any, arn: str) -> None:
 
 
 def until_called(aws: LocalAws, users: list[dict[str, Any]], count: int) -> None:
-    """Wait until so many of the users were called for."""
+    """Wait until `count` calls were made for the users."""
     until(f"{count} calls", lambda: len(times(aws, users)), lambda seen: seen >= count, every=0.05)
 
 
@@ -134,7 +133,7 @@ def test_mapped_task_that_began_beside_an_execution_calls_nobody(machine: Any, a
 
 
 def test_aborted_holder_holds_nobody_up(hurried_machine: Any, aws: LocalAws, addresses: Users) -> None:
-    """The turn of an execution that was aborted passes to the one that waits."""
+    """The lock of an execution that was aborted passes to the one that waits."""
     first, second = addresses(60), addresses(20)
     holder = hurried_machine.start({"run": hurried_machine.filled(first).run, "report": False})
     until_called(aws, first, 5)

@@ -35,7 +35,7 @@ def silence(aws: LocalAws) -> None:
 
 
 def throttles(aws: LocalAws) -> None:
-    """Three calls in ten are refused for the quota."""
+    """Three calls in ten are throttled."""
     aws.fault("", code="TooManyRequestsException", message="Rate exceeded", probability=0.3, seed=3, times=None)
 
 
@@ -61,7 +61,7 @@ def everything(aws: LocalAws) -> None:
 
 
 def named(*faults: Fault, slow: tuple[Fault, ...]) -> Any:
-    """The faults as a parameter, each with its name; those that take long are marked so."""
+    """Return the faults as a parameter, each with its name; those that take long are marked so."""
     quick = [pytest.param(fault, id=fault.__name__) for fault in faults]
     return pytest.mark.parametrize(
         "fault", quick + [pytest.param(fault, id=fault.__name__, marks=pytest.mark.slow) for fault in slow]
@@ -69,12 +69,12 @@ def named(*faults: Fault, slow: tuple[Fault, ...]) -> Any:
 
 
 def told(machine: Any, folder: Any) -> list[Outcome]:
-    """The outcomes of a run, in the request's order."""
+    """Return the outcomes of a run, in the request's order."""
     return list(all_outcomes(folder, folder.required_manifest()))
 
 
 def addresses_in(machine: Any) -> Counter[str]:
-    """How many users the pool has of each address."""
+    """Return how many users the pool has of each address."""
     pages = machine.cognito.get_paginator("list_users").paginate(UserPoolId=machine.pool)
     return Counter(
         attribute["Value"]
@@ -120,7 +120,7 @@ def test_deletion_is_told_as_it_is(machine: Any, aws: LocalAws, addresses: Users
 
 
 def until_created(aws: LocalAws, count: int) -> None:
-    """Wait until so many users were created."""
+    """Wait until `count` users were created."""
     until(
         f"{count} users", lambda: [c["operation"] for c in aws.calls()].count("AdminCreateUser"), lambda n: n >= count
     )

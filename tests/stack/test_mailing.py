@@ -59,7 +59,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Stack], An
 
 
 def key_of(link: str) -> str:
-    """The access key that signed a link."""
+    """Return the access key that signed a link."""
     return parse_qs(urlsplit(link).query)["X-Amz-Credential"][0].partition("/")[0]
 
 

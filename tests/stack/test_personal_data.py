@@ -17,14 +17,14 @@ DENIED = "is not authorized to perform: cognito-idp:AdminCreateUser"
 
 
 def kept_of(arn: str) -> str:
-    """All that Step Functions keeps of an execution: input, output, cause, and each event with its data."""
+    """Return all that Step Functions keeps of an execution: input, output, cause, and each event with its data."""
     states: Any = boto3.client("stepfunctions")
     events = states.get_paginator("get_execution_history").paginate(executionArn=arn).build_full_result()
     return json.dumps([states.describe_execution(executionArn=arn), events], default=str)
 
 
 def logged() -> str:
-    """The log entries of all functions and state machines."""
+    """Return the log entries of all functions and state machines."""
     logs: Any = boto3.client("logs")
     lines = []
     for group in logs.describe_log_groups()["logGroups"]:
@@ -34,7 +34,7 @@ def logged() -> str:
 
 
 def in_text(text: str, words: Iterable[str]) -> list[str]:
-    """The words that the text holds."""
+    """Return the words that the text holds."""
     return [word for word in words if word.lower() in text.lower()]
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from tests.stack.roles import ADMIN, IDLE, WORKER, Worker, actions_of, folder_of, physical, without
 
 from cognito_import import aws as clients
 from cognito_import.engine import execution_lock
@@ -20,93 +20,14 @@ from cognito_import.request.model import UserRow
 from cognito_import.run.checkpoints import Checkpoint, Unsettled
 from cognito_import.run.folder import CALLING, LOCK, RunFolder
 from sandbox.aws.process import LocalAws
-from stack import definition, environment, handler
+from stack import environment, handler
 from stack.deploy import Stack
 
 LOG_DELIVERY = (
     "logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery",
     "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups",
 )  # fmt: skip
-ADMIN = "admin@example.com"
-IDLE = {"QueryLanguage": "JSONata", "StartAt": "Idle", "States": {"Idle": {"Type": "Wait", "Seconds": 60, "End": True}}}
 Users = Callable[[int], list[dict[str, Any]]]
-
-
-def physical(deployed: Any, logical: str) -> str:
-    """The physical id of a resource of the stack."""
-    stack, _, _ = deployed
-    cloudformation = boto3.client("cloudformation")
-    detail = cloudformation.describe_stack_resource(StackName=stack.name, LogicalResourceId=logical)
-    return str(detail["StackResourceDetail"]["PhysicalResourceId"])
-
-
-def managed(iam: Any, deployed: Any, logical: str) -> dict[str, Any]:
-    """The document of a managed policy of the stack."""
-    arn = physical(deployed, logical)
-    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-    document: dict[str, Any] = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
-    return document
-
-
-def actions_of(statement: dict[str, Any]) -> list[str]:
-    """The actions of a statement, which may be one text."""
-    action = statement["Action"]
-    return [action] if isinstance(action, str) else list(action)
-
-
-def without(document: dict[str, Any], sid: str, action: str) -> dict[str, Any]:
-    """A policy without one action of one statement."""
-    kept = []
-    for statement in document["Statement"]:
-        actions = actions_of(statement)
-        if statement["Sid"] == sid:
-            assert action in actions
-            actions = [other for other in actions if other != action]
-        if actions:
-            kept.append({**statement, "Action": actions})
-    return {**document, "Statement": kept}
-
-
-class Worker:
-    """A user of IAM who has some of the stack's policies."""
-
-    def __init__(self, deployed: Any) -> None:
-        self._deployed = deployed
-        self._iam: Any = boto3.client("iam")
-        self._iam.create_user(UserName="worker")
-        self._key = self._iam.create_access_key(UserName="worker")["AccessKey"]
-
-    def with_policy(self, *documents: dict[str, Any]) -> Any:
-        """A session of the user with these policies."""
-        for number, document in enumerate(documents):
-            self._iam.put_user_policy(UserName="worker", PolicyName=f"{number}", PolicyDocument=json.dumps(document))
-        return boto3.Session(self._key["AccessKeyId"], self._key["SecretAccessKey"])
-
-    def with_policies(self, logical: list[str], lacking: str = "") -> Any:
-        """A session of the user with managed policies of the stack, perhaps without one action."""
-        documents = []
-        for name in logical:
-            document = managed(self._iam, self._deployed, name)
-            for statement in document["Statement"]:
-                if lacking and lacking in actions_of(statement):
-                    document = without(document, statement["Sid"], lacking)
-            documents.append(document)
-        return self.with_policy(*documents)
-
-    def leave(self) -> None:
-        """Remove the user."""
-        for name in self._iam.list_user_policies(UserName="worker")["PolicyNames"]:
-            self._iam.delete_user_policy(UserName="worker", PolicyName=name)
-        self._iam.delete_access_key(UserName="worker", AccessKeyId=self._key["AccessKeyId"])
-        self._iam.delete_user(UserName="worker")
-
-
-@pytest.fixture
-def worker(deployed: Any, aws: LocalAws) -> Iterator[Worker]:
-    """A user of IAM, to be given policies."""
-    made = Worker(deployed)
-    yield made
-    made.leave()
 
 
 @pytest.fixture
@@ -124,14 +45,6 @@ def lacking(deployed: Any, aws: LocalAws) -> Iterator[Callable[..., None]]:
     yield take
     for role, policy, document in before:
         iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(document))
-
-
-def unretried(machine: dict[str, Any]) -> dict[str, Any]:
-    """The definition without patience: it asks everybody once."""
-    changed = copy.deepcopy(machine)
-    for _, state in definition.states_in(changed):
-        state.pop("Retry", None)
-    return changed
 
 
 @pytest.mark.parametrize(
@@ -169,7 +82,7 @@ def test_state_machine_lacks_one_action(
         machine.make(users)
         for user in users:
             machine.cognito.admin_disable_user(UserPoolId=machine.pool, Username=user["useremail"])
-    machine.use(unretried)
+    machine.hurry()
     lacking("StateMachineRole", "state-machine", sid, action)
     ended = machine.run({"data": users, "adminemail": ADMIN, "jobtype": jobtype, "report": False})
     assert (ended["status"], ended["error"]) == ("FAILED", error)
@@ -273,7 +186,7 @@ def test_claim_is_withdrawn_by_whoever_wrote_it(
     bucket = machine.variable["report_bucket"]
     for s3 in (
         environment.client("s3"),
-        _folder(worker.with_policies(WORKER, "" if allowed else "s3:DeleteObject"), machine).s3,
+        folder_of(worker.with_policies(WORKER, "" if allowed else "s3:DeleteObject"), machine).s3,
     ):
         row = UserRow(1, "claimed@example.com")
         claim = Claim(RunFolder(s3, bucket, "policy"), 1, "token", [row], 60.0)
@@ -362,7 +275,7 @@ def test_secret_is_read_with_the_permission_alone(deployed: Any, machine_of: Cal
         iam = boto3.client("iam")
         document: Any = iam.get_role_policy(RoleName=role, PolicyName="function")["PolicyDocument"]
         machine = machine_of(stack, pool)
-        machine.use(unretried)
+        machine.hurry()
         request = {"data": [{"useremail": "secret@example.com"}], "adminemail": ADMIN, "report": False}
         less = without(document, "TemporaryPassword", "secretsmanager:GetSecretValue")
         iam.put_role_policy(RoleName=role, PolicyName="function", PolicyDocument=json.dumps(less))
@@ -420,183 +333,3 @@ def test_every_action_of_the_roles_is_shown_or_excused(deployed: Any, aws: Local
         allowed = {action for entry in document["Statement"] for action in actions_of(entry)}
         assert allowed - taken[logical] <= NOT_SHOWN.keys()
         assert taken[logical] <= allowed
-
-
-WORKER = ["WorkerPolicy"]
-MAPPED, STEPS = [*WORKER, "MappedEnginePolicy"], [*WORKER, "StepFunctionsEnginePolicy"]
-
-
-def _folder(session: Any, machine: Any) -> RunFolder:
-    return RunFolder(session.client("s3", config=clients.S3), machine.variable["report_bucket"], "policy")
-
-
-def _user(session: Any, machine: Any, operation: str, **arguments: Any) -> None:
-    getattr(session.client("cognito-idp"), operation)(UserPoolId=machine.pool, **arguments)
-
-
-def _mail(session: Any) -> None:
-    session.client("ses").send_email(
-        Source="report@example.com",
-        Destination={"ToAddresses": [ADMIN]},
-        Message={"Subject": {"Data": "-"}, "Body": {"Text": {"Data": "-"}}},
-    )
-
-
-def _ended(machine: Any) -> str:
-    arn: str = machine.start({})
-    machine.states.stop_execution(executionArn=arn)
-    return arn
-
-
-def _holder(session: Any, machine: Any) -> None:
-    bucket = machine.variable["report_bucket"]
-    machine.s3.put_object(Bucket=bucket, Key=LOCK, Body=json.dumps({"execution": _ended(machine)}).encode())
-    execution_lock.running_holder(machine.s3, session.client("stepfunctions"), bucket)
-
-
-_LIMIT = {"LimitClass": "API_CATEGORY", "Attributes": {"Category": "UserCreation"}}
-USES: list[tuple[str, list[str], Callable[[Any, Any], object]]] = [
-    ("cognito-idp:DescribeUserPool", WORKER, lambda s, m: _user(s, m, "describe_user_pool")),
-    ("cognito-idp:CreateGroup", WORKER, lambda s, m: _user(s, m, "create_group", GroupName="BASIC")),
-    ("cognito-idp:GetGroup", WORKER, lambda s, m: _user(s, m, "get_group", GroupName="BASIC")),
-    (
-        "cognito-idp:GetProvisionedLimit",
-        WORKER,
-        lambda s, _: s.client("cognito-idp").get_provisioned_limit(LimitDefinition=_LIMIT),
-    ),
-    ("cloudwatch:ListMetrics", WORKER, lambda s, _: s.client("cloudwatch").list_metrics()),
-    (
-        "cloudwatch:GetMetricData",
-        WORKER,
-        lambda s, _: s.client("cloudwatch").get_metric_data(
-            MetricDataQueries=[{"Id": "m", "MetricStat": {"Metric": {}, "Period": 300, "Stat": "Sum"}}],
-            StartTime=datetime.now(UTC) - timedelta(hours=1),
-            EndTime=datetime.now(UTC),
-        ),
-    ),
-    (
-        "ses:GetIdentityVerificationAttributes",
-        WORKER,
-        lambda s, _: s.client("ses").get_identity_verification_attributes(Identities=["report@example.com"]),
-    ),
-    ("ses:GetAccount", WORKER, lambda s, _: s.client("sesv2").get_account()),
-    (
-        "ses:GetSuppressedDestination",
-        WORKER,
-        lambda s, _: s.client("sesv2").get_suppressed_destination(EmailAddress=ADMIN),
-    ),
-    ("ses:SendEmail", WORKER, lambda s, _: _mail(s)),
-    ("s3:PutObject", WORKER, lambda s, m: _folder(s, m).grant_slots()),
-    ("s3:GetObject", WORKER, lambda s, m: _folder(s, m).is_reported()),
-    ("s3:ListBucket", WORKER, lambda s, m: _folder(s, m).checkpoints(1)),
-    (
-        "s3:DeleteObject",
-        WORKER,
-        lambda s, m: s.client("s3").delete_object(Bucket=m.variable["report_bucket"], Key="inbox/users.csv"),
-    ),
-    (
-        "cognito-idp:AdminCreateUser",
-        MAPPED,
-        lambda s, m: _user(s, m, "admin_create_user", Username="policy@example.com", MessageAction="SUPPRESS"),
-    ),
-    (
-        "cognito-idp:AdminAddUserToGroup",
-        MAPPED,
-        lambda s, m: _user(s, m, "admin_add_user_to_group", Username="policy@example.com", GroupName="BASIC"),
-    ),
-    ("cognito-idp:AdminGetUser", WORKER, lambda s, m: _user(s, m, "admin_get_user", Username="policy@example.com")),
-    (
-        "cognito-idp:AdminDeleteUser",
-        MAPPED,
-        lambda s, m: _user(s, m, "admin_delete_user", Username="policy@example.com"),
-    ),
-    (
-        "cognito-idp:AdminListGroupsForUser",
-        WORKER,
-        lambda s, m: _user(s, m, "admin_list_groups_for_user", Username="policy@example.com"),
-    ),
-    (
-        "cognito-idp:ListUsersInGroup",
-        WORKER,
-        lambda s, m: _user(s, m, "list_users_in_group", GroupName="BASIC"),
-    ),
-    (
-        "cognito-idp:AdminDisableUser",
-        MAPPED,
-        lambda s, m: _user(s, m, "admin_disable_user", Username="policy@example.com"),
-    ),
-    (
-        "cognito-idp:AdminEnableUser",
-        MAPPED,
-        lambda s, m: _user(s, m, "admin_enable_user", Username="policy@example.com"),
-    ),
-    (
-        "cognito-idp:AdminUpdateUserAttributes",
-        MAPPED,
-        lambda s, m: _user(
-            s,
-            m,
-            "admin_update_user_attributes",
-            Username="policy@example.com",
-            UserAttributes=[{"Name": "name", "Value": "x"}],
-        ),
-    ),
-    (
-        "states:StartExecution",
-        STEPS,
-        lambda s, m: s.client("stepfunctions").start_execution(
-            stateMachineArn=m.variable["state_machine_arn"], input="{}"
-        ),
-    ),
-    (
-        "states:DescribeStateMachine",
-        STEPS,
-        lambda s, m: s.client("stepfunctions").describe_state_machine(stateMachineArn=m.variable["state_machine_arn"]),
-    ),
-    (
-        "states:DescribeExecution",
-        MAPPED,
-        _holder,
-    ),
-    (
-        "states:DescribeExecution",
-        STEPS,
-        lambda s, m: s.client("stepfunctions").describe_execution(executionArn=_ended(m)),
-    ),
-    (
-        "states:StopExecution",
-        STEPS,
-        lambda s, m: s.client("stepfunctions").stop_execution(executionArn=m.start({})),
-    ),
-]
-
-
-LET_THROUGH = ("GroupExistsException", "NotFoundException", "UsernameExistsException", "UserNotFoundException")
-
-
-@pytest.mark.parametrize(
-    ("action", "policies", "use"), [pytest.param(*use, id=f"{use[1][-1]}-{use[0]}") for use in USES]
-)
-def test_worker_needs_each_action_of_its_policies(
-    machine: Any, worker: Worker, action: str, policies: list[str], use: Callable[[Any, Any], object]
-) -> None:
-    """Airflow's worker can do what an engine needs with the engine's policies, and not without the action."""
-    machine.use(lambda _: IDLE)
-    with pytest.raises(
-        (ClientError, ExecutionError, RunFolderError), match=r"AccessDenied|not authorized|NotAuthorized"
-    ):
-        use(worker.with_policies(policies, lacking=action), machine)
-    try:
-        use(worker.with_policies(policies), machine)
-    except ClientError as error:
-        # Refused for what it is about, not for who asks: the user is there already, or nothing is left to redrive.
-        assert error.response["Error"]["Code"] in LET_THROUGH
-
-
-@pytest.mark.parametrize("policies", [pytest.param(MAPPED, id="mapped"), pytest.param(STEPS, id="step-functions")])
-def test_policies_hold_exactly_the_actions_that_are_used(deployed: Any, aws: LocalAws, policies: list[str]) -> None:
-    """No policy of the worker allows an action that the list above does not show to be needed."""
-    iam = boto3.client("iam")
-    documents = [managed(iam, deployed, logical) for logical in policies]
-    allowed = {action for document in documents for entry in document["Statement"] for action in actions_of(entry)}
-    assert allowed == {action for action, needed, _ in USES if set(needed) <= set(policies)}

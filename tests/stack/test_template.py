@@ -173,7 +173,7 @@ NOT_OF_THE_STACK = {
 
 
 def settings_in(value: Any) -> set[str]:
-    """The keys of the JSON that a template's value makes, those of its conditional parts among them."""
+    """Return the keys of the JSON that a template's value makes, those of its conditional parts among them."""
     return set(re.findall(r'"(\w+)": ', json.dumps(value).replace("\\", ""))) & set(Settings.__slots__)
 
 

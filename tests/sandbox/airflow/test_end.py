@@ -62,12 +62,12 @@ def owner(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def below(pid: int) -> list[psutil.Process]:
-    """All processes that a process has started, directly or not."""
+    """Return all processes that a process has started, directly or not."""
     return psutil.Process(pid).children(recursive=True)
 
 
 def title(process: psutil.Process) -> str:
-    """The command line of a process, or what it has made of it; nothing once it has ended."""
+    """Return the command line of a process, or what it has made of it; nothing once it has ended."""
     try:
         return " ".join(process.cmdline())
     except psutil.Error:
@@ -75,7 +75,7 @@ def title(process: psutil.Process) -> str:
 
 
 def folders_of(processes: list[psutil.Process]) -> set[Path]:
-    """The temporary folders that a stack's supervisor was given."""
+    """Return the temporary folders that a stack's supervisor was given."""
     (supervisor,) = [p for p in processes if "supervisor.py" in title(p)]
     return {Path(part) for part in supervisor.cmdline()[-2:]}
 
@@ -118,7 +118,7 @@ def test_a_failed_bring_up_leaves_nothing(tmp_path: Path) -> None:
 
 
 def stubborn(tmp_path: Path) -> Component:
-    """A component whose orphan writes its process id into the file `started`."""
+    """Return a component whose orphan writes its process id into the file `started`."""
     return Component(
         argv=[sys.executable, "-c", STUBBORN, str(tmp_path / "started")],
         env=dict(os.environ),
@@ -154,7 +154,7 @@ def test_a_component_that_ignores_the_signal_is_killed(processes: Processes) -> 
     assert not processes.is_running("stubborn")
 
 
-def test_components_end_with_a_killed_warden(processes: Processes) -> None:
+def test_components_end_with_a_killed_supervisor(processes: Processes) -> None:
     """The kernel ends the components when their supervisor is killed."""
     (main, *_) = processes.family("stubborn")
     main.parent().kill()  # type: ignore[union-attr]

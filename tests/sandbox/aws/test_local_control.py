@@ -9,18 +9,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
+from tests.sandbox.aws.errors import code_of
 
 from sandbox.aws.process import LocalAws, LocalAwsError
 from sandbox.waiting import until
-
-
-def code_of(call: Callable[..., Any], **arguments: Any) -> str:
-    """Return the error code of a call, "" if it succeeds."""
-    try:
-        call(**arguments)
-    except ClientError as error:
-        return str(error.response["Error"]["Code"])
-    return ""
 
 
 def test_calls_are_logged_in_order_of_arrival(aws: LocalAws, cognito: Any, pool: str) -> None:
@@ -71,13 +63,6 @@ def test_live_traffic_takes_the_quota_and_is_counted(aws: LocalAws, cognito: Any
     aws.traffic()
     assert aws.stats()["live"] == {}
     assert aws.stats()["categories"]["UserCreation"]["quota"] == 1
-
-
-@pytest.mark.parametrize("quotas", [{"enforcement": "sieve"}, {"UserUpdates": 1}], ids=["enforcement", "category"])
-def test_a_quota_that_nobody_knows_is_refused(aws: LocalAws, quotas: dict[str, Any]) -> None:
-    """A misspelt request is an error that names it."""
-    with pytest.raises(LocalAwsError, match="is expected"):
-        aws.quotas(**quotas)
 
 
 def test_an_error_strikes_as_often_as_asked_and_has_no_effect(aws: LocalAws, cognito: Any, pool: str) -> None:
@@ -171,8 +156,18 @@ def test_an_outage_answers_503_until_it_is_over(
     assert call(patient)["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 
-@pytest.mark.parametrize("details", [{"kind": "explode"}, {"kind": "error", "unknown": 1}], ids=["kind", "field"])
-def test_a_fault_that_nobody_knows_is_refused(aws: LocalAws, details: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("control", "given"),
+    [
+        pytest.param("quotas", {"enforcement": "sieve"}, id="enforcement"),
+        pytest.param("quotas", {"UserUpdates": 1}, id="category"),
+        pytest.param("fault", {"operation": "AdminCreateUser", "kind": "explode"}, id="kind"),
+        pytest.param("fault", {"operation": "AdminCreateUser", "unknown": 1}, id="field"),
+        pytest.param("kill_child", {"visit": 3}, id="child"),
+        pytest.param("outage", {"service": "s3", "seconds": 1, "kind": "gone"}, id="outage"),
+    ],
+)
+def test_a_name_that_nobody_knows_is_refused(aws: LocalAws, control: str, given: dict[str, Any]) -> None:
     """A misspelt request is an error, not a test that passes for the wrong reason."""
     with pytest.raises(LocalAwsError):
-        aws.fault("AdminCreateUser", **details)
+        getattr(aws, control)(**given)

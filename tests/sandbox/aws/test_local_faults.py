@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+from tests.sandbox.aws.errors import code_of
 
-from sandbox.aws.process import LocalAws, LocalAwsError
+from sandbox.aws.process import LocalAws
 from sandbox.waiting import until
 
 COGNITO = "arn:aws:states:::aws-sdk:cognitoidentityprovider"
@@ -20,15 +21,6 @@ MAIL = {
     "Destination": {"ToAddresses": ["a@example.com"]},
     "Message": {"Subject": {"Data": "-"}, "Body": {"Text": {"Data": "-"}}},
 }
-
-
-def code_of(call: Callable[..., Any], **arguments: Any) -> str:
-    """Return the error code of a call, "" if it succeeds."""
-    try:
-        call(**arguments)
-    except ClientError as error:
-        return str(error.response["Error"]["Code"])
-    return ""
 
 
 def create(pool: str, username: str, **more: Any) -> dict[str, Any]:
@@ -174,7 +166,7 @@ def test_a_child_can_be_killed_as_it_enters_a_state(aws: LocalAws, machine: Call
 
 
 def test_a_child_can_be_killed_in_the_middle_of_a_call(aws: LocalAws, machine: Callable[..., Any], pool: str) -> None:
-    """The call that is under way takes effect, and nothing comes after it."""
+    """The call in progress takes effect, and nothing comes after it."""
     aws.fault("AdminCreateUser", "hang", seconds=0.4)
     aws.kill_child(seconds=0.2)
     (result,) = machine(import_of(pool)).output([BATCHES[0]])
@@ -207,11 +199,3 @@ def test_stopping_an_execution_stops_a_child_that_runs_twice(
     made.states.stop_execution(executionArn=execution)
     time.sleep(0.7)
     assert creations(aws) == Counter({BATCHES[0][0]: 2})
-
-
-def test_a_kind_that_nobody_knows_is_refused(aws: LocalAws) -> None:
-    """A misspelt field is an error, too."""
-    with pytest.raises(LocalAwsError):
-        aws.kill_child(visit=3)
-    with pytest.raises(LocalAwsError):
-        aws.outage("s3", 1, kind="gone")
