@@ -85,6 +85,11 @@ class Run:
     run_id: str
     admin: str
 
+    @classmethod
+    def started(cls, sandbox: Sandbox, adminemail: str, **conf: Any) -> Run:
+        """Trigger an import."""
+        return cls(sandbox, sandbox.airflow.rest.trigger(DAG, {"adminemail": adminemail, **conf}), adminemail)
+
     @property
     def rest(self) -> AirflowRest:
         return self.sandbox.airflow.rest
@@ -95,11 +100,11 @@ class Run:
         return RunFolder(resources.s3, resources.bucket, run_name(self.run_id))
 
     def wait(self, seconds: float = 420) -> str:
-        """Give the run's final state."""
+        """Return the run's final state."""
         return self.rest.wait(DAG, self.run_id, seconds=seconds)
 
     def wait_for_outcomes(self, enough: Callable[[dict[int, Any]], bool], seconds: float = 180) -> dict[int, Any]:
-        """Give the stored outcomes by row as soon as they are enough."""
+        """Return the stored outcomes by row as soon as they are enough."""
 
         def outcomes() -> dict[int, Any]:
             return self.folder.progress().outcomes if self.folder.manifest() else {}
@@ -107,12 +112,12 @@ class Run:
         return until("enough outcomes", outcomes, enough, seconds=seconds, every=0.2)
 
     def wait_for_calls(self, count: int, seconds: float = 180) -> None:
-        """Wait until Cognito was called so often since the test began."""
+        """Wait until Cognito was called `count` times since the test began."""
         calls = self.sandbox.aws.calls
         until(f"{count} calls", lambda: len(calls()), lambda seen: seen >= count, seconds=seconds, every=0.2)
 
     def states(self, task_id: str) -> list[str]:
-        """The states of a task's instances, in the order of their map index."""
+        """Return the states of a task's instances, in the order of their map index."""
         return [instance["state"] for instance in self.rest.task_instances(DAG, self.run_id, task_id)]
 
     def mark(self, state: str) -> None:
@@ -120,11 +125,11 @@ class Run:
         self.rest.request("PATCH", f"dags/{DAG}/dagRuns/{self.run_id}", json={"state": state})
 
     def log(self, task_id: str, try_number: int = 1, map_index: int = -1) -> str:
-        """The log of one attempt."""
+        """Return the log of one attempt."""
         return self.rest.log(DAG, self.run_id, task_id, try_number, map_index)
 
     def mails(self, to: str = "") -> list[dict[str, Any]]:
-        """The mails to the run's administrator, or to somebody else."""
+        """Return the mails to the run's administrator, or to somebody else."""
         assert self.sandbox.aws is not None
         return [mail for mail in self.sandbox.aws.outbox() if (to or self.admin) in mail["To"]]
 
@@ -197,8 +202,7 @@ def start(sandbox: Sandbox, admin: str) -> Callable[..., Run]:
 
     def start(addresses: list[str] | None = None, **conf: Any) -> Run:
         data = {} if addresses is None else {"data": [{"useremail": address} for address in addresses]}
-        conf = {"adminemail": admin, **data, **conf}
-        return Run(sandbox, sandbox.airflow.rest.trigger(DAG, conf), conf["adminemail"])
+        return Run.started(sandbox, **{"adminemail": admin, **data, **conf})
 
     return start
 
@@ -211,7 +215,7 @@ def reported() -> Callable[[Run], list[dict[str, str]]]:
 
 @pytest.fixture
 def truth(resources: Resources, aws: LocalAws) -> Callable[..., None]:
-    """Hold a CSV's rows against the user pool and the calls that were made."""
+    """Hold a CSV's rows against the user pool and the calls that were made for them."""
 
     def truth(rows: list[dict[str, str]], addresses: list[str], *, called_twice: int = 0) -> None:
         assert [row["useremail"] for row in rows] == addresses
@@ -223,12 +227,31 @@ def truth(resources: Resources, aws: LocalAws) -> Callable[..., None]:
                 assert (user.username, user.groups) == (row["username"], {"BASIC"}), row
             elif row["code"] == "NotAttempted":
                 assert user is None, row
+        theirs = {name for address in addresses if address in pool for name in (address, pool[address].username)}
         for operation in ("AdminCreateUser", "AdminAddUserToGroup"):
             calls = [call for call in aws.calls() if call["operation"] == operation and not call["code"]]
-            called = [call["username"] for call in calls]
+            called = [call["username"] for call in calls if call["username"] in theirs]
             assert len(called) - len(set(called)) <= called_twice
 
     return truth
+
+
+@pytest.fixture
+def succeeded(
+    reported: Callable[[Run], list[dict[str, str]]], truth: Callable[..., None]
+) -> Callable[..., list[dict[str, str]]]:
+    """Wait until a run is a success by whose true report every user succeeded; give the report's rows."""
+
+    def succeeded(
+        run: Run, addresses: list[str], *, called_twice: int = 0, seconds: float = 420
+    ) -> list[dict[str, str]]:
+        assert run.wait(seconds) == "success"
+        rows = reported(run)
+        truth(rows, addresses, called_twice=called_twice)
+        assert {row["status"] for row in rows} == {"succeeded"}
+        return rows
+
+    return succeeded
 
 
 @pytest.fixture

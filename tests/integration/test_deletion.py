@@ -17,7 +17,7 @@ TASK = "approve"
 
 @pytest.fixture
 def victims(resources, addresses):
-    """Make so many users to delete; give their addresses."""
+    """Create `count` users to delete, and return their addresses."""
 
     def victims(count):
         users = addresses(count)
@@ -29,75 +29,92 @@ def victims(resources, addresses):
 
 
 def asked(run):
-    """Wait until the run's question is open, and give it."""
+    """Wait until the run's question is open, and return it."""
     run.sandbox.airflow.wait_until_parked(DAG, run.run_id, TASK)
     return run.rest.question(DAG, run.run_id, TASK)
 
 
 def deletions(aws):
-    """The names that AdminDeleteUser was called for."""
+    """Return the names that AdminDeleteUser was called for."""
     return [call["username"] for call in aws.calls() if call["operation"] == "AdminDeleteUser"]
 
 
-@pytest.mark.parametrize(("engine", "other"), [("mapped", "start_execution"), ("step_functions", "process_users")])
-def test_an_approved_deletion_deletes_and_reports(
-    approver, start, victims, addresses, resources, aws, admin, reported, sandbox, engine, other
-):
-    """Nobody is touched before the answer; then the users are gone, one mail went out, no address is left in Airflow."""
-    users = victims(8)
-    asked_for = [*users[:3], "no-address", addresses(9)[8], *users[3:]]
-    usernames = {user.email: user.username for user in resources.users().values()}
-    bystander = f"bystander-{users[0]}"
-    resources.add_user(bystander)
-    aws.reset()
-    run = start(asked_for, jobtype="delete", engine=engine)
-    question = asked(run)
-    assert question["subject"] == "ユーザー 9 件を削除しますか？"
-    assert question["options"] == ["Approve", "Reject"]
-    shown = [user for user in asked_for if user in question["body"].splitlines()]
-    assert shown == [*users[:3], addresses(9)[8], users[3]]
-    for part in (
-        resources.user_pool_id,
-        "削除対象: **9 件**",
-        f"`{admin}`",
-        "依頼者: `admin`（本人以外の承認が必要です）",
-        "除いた行: 1 件",
-        "`FORCE_CHANGE_PASSWORD` 8 件、ユーザープールにない 1 件",
-    ):
-        assert part in question["body"], part
-    time.sleep(2)
-    called = {call["operation"] for call in aws.calls() if call["operation"].startswith("Admin")}
-    assert called == {"AdminGetUser", "AdminListGroupsForUser"}
-    assert set(run.states("process_users") + run.states("start_execution")) == {None}
-
-    approver.answer(DAG, run.run_id, TASK, "Approve")
-    assert run.wait() == "success"
-    rows = reported(run)
-    assert [row["useremail"] for row in rows] == asked_for
-    told = {row["useremail"]: (row["status"], row["code"], row["username"]) for row in rows}
-    assert told == {
-        **{user: ("succeeded", "", usernames[user]) for user in users},
-        "no-address": ("failed", "InvalidAddress", ""),
-        addresses(9)[8]: ("failed", "UserNotFoundException", ""),
-    }
-    assert [user for user in resources.users() if user in {*users, bystander}] == [bystander]
-    assert sorted(deletions(aws)) == sorted(usernames[user] for user in users)
-    (mail,) = run.mails(admin)
-    assert "一括削除" in mail["Subject"]
-    (report,) = [run.rest.xcom(DAG, run.run_id, "report")]
-    assert report["csv_key"].startswith("cognitodeletelog/delete_result_")
-    assert set(run.states(other)) == {"skipped"}
-    assert approval.read(run.folder).by == "approver"
-
-    left = {str(path): path.read_text(errors="replace") for path in sandbox.airflow.logs.rglob("*") if path.is_file()}
+def found_in_airflow(run, words):
+    """Return where any of the words is: logs, what the question was rendered from, and XComs."""
+    logs = run.sandbox.airflow.logs
+    texts = {str(path): path.read_text(errors="replace") for path in logs.rglob("*") if path.is_file()}
     for item in run.rest.task_instances(DAG, run.run_id):
         if item["task_id"] == TASK:
-            left["rendered"] = json.dumps(item["rendered_fields"])
+            texts["rendered"] = json.dumps(item["rendered_fields"])
         path = f"dags/{DAG}/dagRuns/{run.run_id}/taskInstances/{item['task_id']}/xcomEntries"
         for entry in run.rest.pages(path, "xcom_entries", {"map_index": item["map_index"]}):
             value = run.rest.xcom(DAG, run.run_id, item["task_id"], entry["key"], item["map_index"])
-            left[f"xcom {item['task_id']} {entry['key']}"] = json.dumps(value)
-    assert [place for place, text in left.items() if any(user in text for user in [*users, admin])] == []
+            texts[f"xcom {item['task_id']} {entry['key']}"] = json.dumps(value)
+    return [place for place, text in texts.items() if any(word in text for word in words)]
+
+
+OTHER_ENGINE = {"mapped": "start_execution", "step_functions": "process_users"}
+"""The task that a run with an engine skips."""
+
+
+def test_an_approved_deletion_deletes_and_reports(
+    approver, start, victims, addresses, resources, aws, new_admin, reported
+):
+    """Nobody is touched before the answer; then the users are gone, one mail went out, no address is left in Airflow."""
+    everybody = victims(16)
+    users = {"mapped": everybody[:8], "step_functions": everybody[8:]}
+    missing = addresses(17)[16]
+    usernames = {user.email: user.username for user in resources.users().values()}
+    bystander = f"bystander-{everybody[0]}"
+    resources.add_user(bystander)
+    aws.reset()
+    asked_for = {engine: [*mine[:3], "no-address", missing, *mine[3:]] for engine, mine in users.items()}
+    runs = {
+        engine: start(mine, jobtype="delete", engine=engine, adminemail=new_admin())
+        for engine, mine in asked_for.items()
+    }
+    for engine, run in runs.items():
+        question = asked(run)
+        assert question["subject"] == "ユーザー 9 件を削除しますか？"
+        assert question["options"] == ["Approve", "Reject"]
+        shown = [user for user in asked_for[engine] if user in question["body"].splitlines()]
+        assert shown == [*users[engine][:3], missing, users[engine][3]]
+        for part in (
+            resources.user_pool_id,
+            "削除対象: **9 件**",
+            f"`{run.admin}`",
+            "依頼者: `admin`（本人以外の承認が必要です）",
+            "除いた行: 1 件",
+            "`FORCE_CHANGE_PASSWORD` 8 件、ユーザープールにない 1 件",
+        ):
+            assert part in question["body"], part
+    time.sleep(2)
+    called = {call["operation"] for call in aws.calls() if call["operation"].startswith("Admin")}
+    assert called == {"AdminGetUser", "AdminListGroupsForUser"}
+    for run in runs.values():
+        assert set(run.states("process_users") + run.states("start_execution")) == {None}
+
+    for run in runs.values():
+        approver.answer(DAG, run.run_id, TASK, "Approve")
+    for engine, run in runs.items():
+        assert run.wait() == "success"
+        rows = reported(run)
+        assert [row["useremail"] for row in rows] == asked_for[engine]
+        told = {row["useremail"]: (row["status"], row["code"], row["username"]) for row in rows}
+        assert told == {
+            **{user: ("succeeded", "", usernames[user]) for user in users[engine]},
+            "no-address": ("failed", "InvalidAddress", ""),
+            missing: ("failed", "UserNotFoundException", ""),
+        }
+        (mail,) = run.mails()
+        assert "一括削除" in mail["Subject"]
+        report = run.rest.xcom(DAG, run.run_id, "report")
+        assert report["csv_key"].startswith("cognitodeletelog/delete_result_")
+        assert set(run.states(OTHER_ENGINE[engine])) == {"skipped"}
+        assert approval.read(run.folder).by == "approver"
+        assert found_in_airflow(run, [*users[engine], run.admin]) == []
+    assert [user for user in resources.users() if user in {*everybody, bystander}] == [bystander]
+    assert sorted(deletions(aws)) == sorted(usernames[user] for user in everybody)
 
 
 def test_an_import_is_undone_once_approved_and_its_users_are_disabled_and_enabled(
@@ -139,22 +156,25 @@ def test_an_import_is_undone_once_approved_and_its_users_are_disabled_and_enable
 
 
 def test_a_rejected_deletion_deletes_nobody_and_can_be_asked_again(
-    approver, start, victims, resources, aws, admin, reported
+    approver, start, victims, resources, aws, admin, new_admin, reported
 ):
     """Run and administrator are told who rejected it; clearing the question asks again, and a yes then counts."""
-    users = victims(3)
+    everybody = victims(5)
+    users, others = everybody[:3], everybody[3:]
     aws.reset()
     run = start(users, jobtype="delete")
-    asked(run)
-    run.rest.answer(DAG, run.run_id, TASK, "Reject")
-    assert run.wait() == "failed"
+    machined = start(others, jobtype="delete", engine="step_functions", adminemail=new_admin())
+    for one in (run, machined):
+        asked(one)
+        one.rest.answer(DAG, one.run_id, TASK, "Reject")
+    assert [one.wait() for one in (run, machined)] == ["failed", "failed"]
     rows = reported(run)
     assert {(row["status"], row["code"]) for row in rows} == {("failed", "NotAttempted")}
     assert all("admin によって却下されました" in row["message"] for row in rows)
     (mail,) = run.mails(admin)
     assert "承認されませんでした" in mail["Subject"]
     assert deletions(aws) == []
-    assert set(users) <= set(resources.users())
+    assert set(everybody) <= set(resources.users())
     states = {task: set(run.states(task)) for task in (TASK, "process_users", "report", "finish")}
     assert states == {
         TASK: {"failed"},
@@ -162,6 +182,10 @@ def test_a_rejected_deletion_deletes_nobody_and_can_be_asked_again(
         "report": {"success"},
         "finish": {"failed"},
     }
+    assert machined.states("start_execution") == ["upstream_failed"]
+    variable = json.loads(run.sandbox.airflow.environment()["AIRFLOW_VAR_COGNITO_IMPORT"])
+    found = resources.step_functions.list_executions(stateMachineArn=variable["state_machine_arn"])["executions"]
+    assert [one for one in found if one["name"].startswith(machined.folder.run)] == []
     assert "rejected by admin" in run.log(TASK)
 
     run.rest.clear(DAG, run.run_id, [TASK], downstream=True)
@@ -170,39 +194,26 @@ def test_a_rejected_deletion_deletes_nobody_and_can_be_asked_again(
     approver.answer(DAG, run.run_id, TASK, "Approve")
     assert run.wait() == "success"
     assert {row["status"] for row in reported(run)} == {"succeeded"}
-    assert set(users) & set(resources.users()) == set()
+    assert set(everybody) & set(resources.users()) == set(others)
     assert len(run.mails(admin)) == 2
 
 
-@pytest.mark.parametrize("engine", ["mapped", "step_functions"])
-def test_without_an_answer_nobody_is_deleted(start, victims, resources, aws, admin, reported, vary, engine):
+def test_without_an_answer_nobody_is_deleted(start, victims, resources, aws, new_admin, reported, vary):
     """When the time is over, the run fails, the report says so, and neither engine has started."""
-    users = victims(2)
+    users = victims(4)
     aws.reset()
     vary(approval_seconds=3)
-    run = start(users, jobtype="delete", engine=engine)
-    assert run.wait() == "failed"
-    rows = reported(run)
-    assert {row["code"] for row in rows} == {"NotAttempted"}
-    assert all("3 秒待ちましたが、承認されなかった" in row["message"] for row in rows)
-    (mail,) = run.mails(admin)
-    assert "期限切れ" in mail["Subject"]
+    lists = {"mapped": users[:2], "step_functions": users[2:]}
+    runs = [start(mine, jobtype="delete", engine=engine, adminemail=new_admin()) for engine, mine in lists.items()]
+    for run in runs:
+        assert run.wait() == "failed"
+        rows = reported(run)
+        assert {row["code"] for row in rows} == {"NotAttempted"}
+        assert all("3 秒待ちましたが、承認されなかった" in row["message"] for row in rows)
+        (mail,) = run.mails()
+        assert "期限切れ" in mail["Subject"]
+        assert run.states("process_users") + run.states("start_execution") == ["upstream_failed"] * 2
     assert deletions(aws) == []
-    assert set(users) <= set(resources.users())
-    assert run.states("start_execution") == ["upstream_failed"]
-
-
-def test_a_rejection_starts_no_execution(start, victims, resources, sandbox):
-    """The other engine waits for the same answer."""
-    users = victims(2)
-    run = start(users, jobtype="delete", engine="step_functions")
-    asked(run)
-    run.rest.answer(DAG, run.run_id, TASK, "Reject")
-    assert run.wait() == "failed"
-    assert run.states("start_execution") == ["upstream_failed"]
-    variable = json.loads(sandbox.airflow.environment()["AIRFLOW_VAR_COGNITO_IMPORT"])
-    found = resources.step_functions.list_executions(stateMachineArn=variable["state_machine_arn"])["executions"]
-    assert [one for one in found if one["name"].startswith(run.folder.run)] == []
     assert set(users) <= set(resources.users())
 
 
@@ -336,7 +347,7 @@ def test_a_worker_that_dies_with_the_answer_does_not_lose_it(approver, start, vi
 
 
 @pytest.mark.slow
-def test_a_killed_deletion_goes_on_behind_its_last_user(start, victims, resources, sandbox, aws, admin, reported, vary):
+def test_a_killed_deletion_resumes_after_its_last_user(start, victims, resources, sandbox, aws, admin, reported, vary):
     """Without approval (the setting is off) nobody is asked; a worker killed on the way costs nobody a true outcome."""
     users = victims(120)
     aws.reset()

@@ -18,39 +18,44 @@ def pause(sandbox):
     sandbox.airflow.rest.request("PATCH", path, json={"is_paused": False})
 
 
-@pytest.mark.parametrize(
-    ("state", "how"),
-    [("failed", {"tasks": ["read_request"], "downstream": True}), ("success", {"tasks": ["process_users"]})],
-)
-def test_a_run_that_somebody_ends_is_reported(start, addresses, aws, admin, reported, truth, pause, state, how):
+ENDED = {
+    "failed": {"tasks": ["read_request"], "downstream": True},
+    "success": {"tasks": ["process_users"]},
+}
+"""What somebody marks a run as, and what is cleared then."""
+
+
+def test_a_run_that_somebody_ends_is_reported(start, addresses, new_admin, aws, reported, truth, pause, succeeded):
     """Running tasks are stopped, the report goes out with what is known, and clearing the tasks does the rest."""
-    users = addresses(300)
-    run = start(users)
-    run.wait_for_calls(80)
-    if state == "success":
-        pause(on=True)
-    run.mark(state)
-    if state == "success":  # Airflow starts no task of a paused DAG, whatever somebody marks
-        time.sleep(5)
-        assert run.mails(admin) == []
-        assert run.states("report") == [None]
-        pause(on=False)
-    assert run.wait() == "failed"  # users are left, so it is no success, whatever the button said
-    rows = reported(run)
-    truth(rows, users)
-    left = [row for row in rows if row["status"] == "failed"]
-    assert {row["code"] for row in left} <= {"NotAttempted", "Interrupted"}
-    assert 0 < len(left) < 300
-    assert len(run.mails(admin)) == 1
+    users = addresses(300 * len(ENDED))
+    lists = {state: users[300 * number :][:300] for number, state in enumerate(ENDED)}
+    runs = {}
+    for state, mine in lists.items():
+        run = runs[state] = start(mine, adminemail=new_admin())
+        run.wait_for_outcomes(lambda outcomes: len(outcomes) > 20)
+        if state == "success":
+            pause(on=True)
+        run.mark(state)
+        if state == "success":  # Airflow starts no task of a paused DAG, whatever somebody marks
+            time.sleep(5)
+            assert run.mails() == []
+            assert run.states("report") == [None]
+            pause(on=False)
+        assert run.wait() == "failed"  # users are left, so it is no success, whatever the button said
+        rows = reported(run)
+        truth(rows, mine)
+        left = [row for row in rows if row["status"] == "failed"]
+        assert {row["code"] for row in left} <= {"NotAttempted", "Interrupted"}
+        assert 0 < len(left) < 300
+        assert len(run.mails()) == 1
     calls = len(aws.calls())
 
-    run.rest.clear(DAG, run.run_id, **how)
-    assert run.wait() == "success"
+    for state, run in runs.items():
+        run.rest.clear(DAG, run.run_id, **ENDED[state])
+    for state, run in runs.items():
+        succeeded(run, lists[state], called_twice=20)
+        assert len(run.mails()) == 2
     assert len(aws.calls()) > calls
-    rows = reported(run)
-    truth(rows, users, called_twice=20)
-    assert {row["status"] for row in rows} == {"succeeded"}
-    assert len(run.mails(admin)) == 2
 
 
 CLEARED = {
@@ -83,16 +88,21 @@ def test_whatever_is_cleared_the_report_is_true(start, addresses, aws, new_admin
         assert len(run.mails()) == 2, way
 
 
-def test_clearing_what_changes_nothing_mails_nothing(start, addresses, aws):
-    """A finished run stays one, and nobody is called again."""
-    run = start(addresses(2))
-    assert run.wait() == "success"
+def test_clearing_what_changes_nothing_mails_nothing(start, addresses, aws, new_admin):
+    """A finished run stays one, whichever task is cleared, and nobody is called again."""
+    tasks = ("report", "finish", "choose_engine", "read_request")
+    runs = {
+        task: start([user], adminemail=new_admin()) for task, user in zip(tasks, addresses(len(tasks)), strict=True)
+    }
+    for task, run in runs.items():
+        assert run.wait() == "success", task
     calls = len(aws.calls())
-    for task in ("report", "finish", "choose_engine", "read_request"):
+    for task, run in runs.items():
         run.rest.clear(DAG, run.run_id, [task])
+    for task, run in runs.items():
         assert run.wait() == "success", task
         assert len(run.mails()) == 1, task
-        assert [call for call in aws.calls()[calls:] if call["operation"].startswith("Admin")] == [], task
+    assert [call for call in aws.calls()[calls:] if call["operation"].startswith("Admin")] == []
 
 
 def test_a_run_whose_users_all_fail_alike_asks(start, addresses, aws, admin, reported, truth):
@@ -124,7 +134,7 @@ def test_a_run_whose_users_all_fail_alike_asks(start, addresses, aws, admin, rep
 
 
 def test_what_was_wrong_before_the_first_call_is_corrected_in_its_run(
-    start, addresses, aws, admin, reported, truth, vary
+    start, addresses, aws, admin, reported, vary, succeeded
 ):
     """A group that the settings name wrongly, then another engine, then a missing permission: one run, at last a success."""
     users = addresses(5)
@@ -149,8 +159,5 @@ def test_what_was_wrong_before_the_first_call_is_corrected_in_its_run(
     assert not any(call["operation"] == "AdminCreateUser" for call in aws.calls())
 
     run.rest.clear(DAG, run.run_id, ["start_execution"], downstream=True)
-    assert run.wait() == "success"
-    rows = reported(run)
-    truth(rows, users)
-    assert {row["status"] for row in rows} == {"succeeded"}
+    succeeded(run, users)
     assert len(run.mails(admin)) == 3

@@ -109,28 +109,27 @@ def test_a_cleared_run_invites_the_next_ones_on_another_day(
     assert set(users) <= set(resources.users())
 
 
-@pytest.mark.parametrize("engine", ["mapped", "step_functions"])
-def test_a_dry_run_foresees_what_the_real_run_then_does(start, addresses, resources, aws, admin, reported, engine):
-    """Its tasks change nothing and ask nobody; the conf in its mail does what it said."""
+def test_a_dry_run_foresees_what_the_real_run_then_does(start, addresses, resources, aws, new_admin, reported):
+    """Its tasks change nothing and ask nobody, with either engine; the conf in its mail does what it said."""
     users = addresses(60)
     resources.add_user(users[0])
     aws.reset()
     asked = [{"useremail": user} for user in [*users, "no-address"]]
-    dry = start(data=asked, existing_users="complete", dry_run=True, engine=engine)
-    assert dry.wait() == "success"
+    conf = {"data": asked, "existing_users": "complete", "dry_run": True}
+    runs = [start(**conf, adminemail=new_admin(), engine=engine) for engine in ("mapped", "step_functions")]
+    assert [run.wait() for run in runs] == ["success", "success"]
     changing = ("AdminCreate", "AdminAdd", "AdminUpdate", "AdminDelete")
     assert not [call for call in aws.calls() if call["operation"].startswith(changing)]
-    foreseen = [row["code"] for row in reported(dry)]
-    assert foreseen == ["WouldComplete", *["WouldCreate"] * 59, "InvalidAddress"]
-    assert dry.rest.run(DAG, dry.run_id)["note"].startswith(
-        "dry run, nothing was changed: 61 users: 59 would succeed, "
-    )
-    (mail,) = dry.mails(admin)
+    for dry in runs:
+        foreseen = [row["code"] for row in reported(dry)]
+        assert foreseen == ["WouldComplete", *["WouldCreate"] * 59, "InvalidAddress"]
+        note = dry.rest.run(DAG, dry.run_id)["note"]
+        assert note.startswith("dry run, nothing was changed: 61 users: 59 would succeed, ")
+    (mail,) = runs[0].mails()
     (conf,) = [line for line in mail["BodyText"].splitlines() if line.startswith("{")]
-    if engine == "mapped":
-        real = start(**json.loads(conf))
-        assert real.wait() == "success"
-        assert [row["code"] for row in reported(real)] == ["Existed", *[""] * 59, "InvalidAddress"]
+    real = start(**json.loads(conf))
+    assert real.wait() == "success"
+    assert [row["code"] for row in reported(real)] == ["Existed", *[""] * 59, "InvalidAddress"]
 
 
 def test_missing_groups_are_created_for_a_request_that_says_so(start, addresses, resources, reported):
@@ -147,46 +146,46 @@ def test_missing_groups_are_created_for_a_request_that_says_so(start, addresses,
     assert {resources.users()[user].groups == {group} for user in users} == {True}
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_few_users_are_one_task_each(start, addresses, reported, count):
+def test_few_users_are_one_task_each(start, addresses, new_admin, reported):
     """Each is visible in the grid under its place in the request; one task alone is a list of tasks, too.
 
     A user may be the address alone, beside others that are objects.
     """
-    users = addresses(count)
-    run = start(data=[users[0], *({"useremail": user} for user in users[1:])])
-    assert run.wait() == "success"
-    labels = [item["rendered_map_index"] for item in run.rest.task_instances(DAG, run.run_id, "process_users")]
-    assert labels == ["user 1", "user 2", "user 3"][:count]
-    assert [row["status"] for row in reported(run)] == ["succeeded"] * count
+    one, *three = addresses(4)
+    lists = {
+        ("user 1",): [one],
+        ("user 1", "user 2", "user 3"): [three[0], *({"useremail": user} for user in three[1:])],
+    }
+    runs = {labels: start(data=data, adminemail=new_admin()) for labels, data in lists.items()}
+    for labels, run in runs.items():
+        assert run.wait() == "success"
+        tasks = run.rest.task_instances(DAG, run.run_id, "process_users")
+        assert tuple(task["rendered_map_index"] for task in tasks) == labels
+        assert [row["status"] for row in reported(run)] == ["succeeded"] * len(labels)
 
 
-def test_a_file_is_imported_like_data(start, addresses, resources, reported, truth):
+def test_a_file_is_imported_like_data(start, addresses, resources, succeeded):
     """A CSV in S3 with Excel's habits gives the same as the users in the conf."""
     users = addresses(4)
     lines = ["useremail,given_name,groups", *(f'{user},"山田, 花子",' for user in users)]
     content = "\ufeff" + "\r\n".join(lines)
     resources.s3.put_object(Bucket=resources.bucket, Key="in/users.csv", Body=content.encode())
     run = start(source=f"s3://{resources.bucket}/in/users.csv")
-    assert run.wait() == "success"
-    truth(reported(run), users)
+    succeeded(run, users)
     kept = resources.cognito.admin_get_user(UserPoolId=resources.user_pool_id, Username=users[0])
     assert {"Name": "given_name", "Value": "山田, 花子"} in kept["UserAttributes"]
 
 
-def test_outside_traffic_costs_time_and_no_user(start, addresses, aws, reported, truth):
+def test_outside_traffic_costs_time_and_no_user(start, addresses, aws, succeeded):
     """With 12 live calls a second in every quota, each throttled call is repeated and nobody fails."""
     users = addresses(200)
     aws.traffic(12)
     run = start(users)
-    assert run.wait() == "success"
-    rows = reported(run)
-    truth(rows, users)
-    assert {row["status"] for row in rows} == {"succeeded"}
+    succeeded(run, users)
     assert aws.stats()["categories"]["UserUpdate"]["throttles"] > 0
 
 
-def test_an_import_takes_all_that_a_raised_quota_leaves(vary, start, addresses, aws, reported, truth, admin):
+def test_an_import_takes_all_that_a_raised_quota_leaves(vary, start, addresses, aws, admin, succeeded):
     """It begins with what CloudWatch says is free, and mail and log say what the pace was."""
     vary(pace="all", locale="en")
     aws.quotas(UserCreation=63, UserUpdate=63)
@@ -198,8 +197,7 @@ def test_an_import_takes_all_that_a_raised_quota_leaves(vary, start, addresses, 
         boto3.client("cloudwatch").put_metric_data(Namespace="AWS/Usage", MetricData=[datum])
     users = addresses(120)
     run = start(users)
-    assert run.wait() == "success"
-    truth(reported(run), users)
+    succeeded(run, users)
     log = run.log("preflight")
     assert "UserCreation: in the last 3 hours 0.3 calls a second were made on average, 10.0 in the busiest" in log
     assert "All is ready for 120 users, at most 60 calls a second in each category" in log
@@ -224,33 +222,31 @@ def test_cells_pasted_into_the_form_are_imported(start, resources, addresses, re
     assert f": {run.sandbox.airflow.url}/dags/cognito_import/runs/{quote(run.run_id, safe='')}\n" in mail["BodyText"]
 
 
-BAD = [
-    pytest.param(
-        {"adminemail": "a@b.jp\nBcc: x@b.jp", "data": [{"useremail": "a@b.jp"}]}, "line break", id="line-break"
-    ),
-    pytest.param({"data": []}, "'data' is an empty array", id="data-empty"),
-    pytest.param({}, "'data', 'source' and 'lines' are all missing", id="data-missing"),
-    pytest.param(
-        {"data": [{"useremail": "a@b.jp"}], "adminmail": "x@b.jp"}, "did you mean 'adminemail'", id="unknown-key"
-    ),
-    pytest.param({"source": "s3://BUCKET/none.csv"}, "no such object", id="source-missing"),
-    pytest.param({"source": "s3://BUCKET/bad.csv"}, "UTF-8", id="source-no-text"),
-]
+BAD = {
+    "line break": {"adminemail": "a@b.jp\nBcc: x@b.jp", "data": [{"useremail": "a@b.jp"}]},
+    "'data' is an empty array": {"data": []},
+    "'data', 'source' and 'lines' are all missing": {},
+    "did you mean 'adminemail'": {"data": [{"useremail": "a@b.jp"}], "adminmail": "x@b.jp"},
+    "no such object": {"source": "s3://BUCKET/none.csv"},
+    "UTF-8": {"source": "s3://BUCKET/bad.csv"},
+}
+"""Requests that are wrong, by what is said of them."""
 
 
-@pytest.mark.parametrize(("conf", "words"), BAD)
-def test_a_bad_request_touches_nothing(start, resources, aws, admin, conf, words):
+def test_a_bad_request_touches_nothing(start, resources, aws, new_admin):
     """The run fails at its first task with one message, no call is made, and the administrator hears why, if there is one."""
     resources.s3.put_object(Bucket=resources.bucket, Key="bad.csv", Body=b"useremail\n\xff\xfe\xfa\n")
-    if "source" in conf:
-        conf = {"source": conf["source"].replace("BUCKET", resources.bucket)}
-    run = start(**conf)
-    assert run.wait() == "failed"
-    for task in ("read_request", "finish"):
-        assert words in run.log(task).replace('\\"', '"').replace("\\'", "'")
-    assert run.states("read_request") + run.states("report") == ["failed", "skipped"]
+    runs = {}
+    for said, conf in BAD.items():
+        source = {"source": conf["source"].replace("BUCKET", resources.bucket)} if "source" in conf else {}
+        runs[said] = start(**{"adminemail": new_admin(), **conf, **source})
+    for said, run in runs.items():
+        assert run.wait() == "failed", said
+        for task in ("read_request", "finish"):
+            assert said in run.log(task).replace('\\"', '"').replace("\\'", "'")
+        assert run.states("read_request") + run.states("report") == ["failed", "skipped"], said
+        assert len(run.mails()) == ("adminemail" not in BAD[said]), said
     assert aws.calls() == []
-    assert len(run.mails(admin)) == ("adminemail" not in conf)
 
 
 @pytest.mark.parametrize(
@@ -292,7 +288,7 @@ def test_a_missing_bucket_is_said_at_once(start, addresses, vary):
         assert "NoSuchBucket" in run.log(task)
 
 
-def test_a_missing_pool_is_made(start, addresses, sandbox, reported):
+def test_a_missing_pool_is_made(start, addresses, sandbox):
     """Airflow would let the tasks wait for ever; the run makes the pool and goes on."""
     sandbox.airflow.rest.request("DELETE", "pools/cognito_api")
     run = start(addresses(2))

@@ -16,7 +16,7 @@ BY_NATURE = ("dag_run", "log", "hitl_detail", "hitl_detail_history")
 
 @pytest.fixture
 def source(resources):
-    """Store a list of users in S3, and give its place."""
+    """Store a list of users in S3, and return its address."""
 
     def source(key, addresses):
         resources.s3.put_object(
@@ -28,7 +28,7 @@ def source(resources):
 
 
 def in_logs(sandbox):
-    """The logs of all tasks and of Airflow's components, and of the function."""
+    """Return the logs of all tasks and of Airflow's components, and of the function."""
     found = {str(path): path.read_text(errors="replace") for path in sandbox.airflow.logs.rglob("*") if path.is_file()}
     logs = boto3.client("logs")
     for group in logs.describe_log_groups()["logGroups"]:
@@ -38,7 +38,7 @@ def in_logs(sandbox):
 
 
 def in_database(sandbox):
-    """All rows of Airflow's database, by table: XComs, rendered fields, confs, the audit log."""
+    """Return all rows of Airflow's database, by table: XComs, rendered fields, confs, the audit log."""
     engine = sqlalchemy.create_engine(sandbox.airflow.environment()["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
     found = {}
     with engine.connect() as connection:
@@ -51,14 +51,14 @@ def in_database(sandbox):
 
 
 def in_history(arn):
-    """All that Step Functions keeps of an execution: input, output, cause, and each event with its data."""
+    """Return all that Step Functions keeps of an execution: input, output, cause, and each event with its data."""
     states = boto3.client("stepfunctions")
     events = states.get_paginator("get_execution_history").paginate(executionArn=arn).build_full_result()
     return {arn: json.dumps([states.describe_execution(executionArn=arn), events], default=str)}
 
 
 def naming(places, words):
-    """The places that hold one of the words, each with the word."""
+    """Return the places that hold one of the words, each with the word."""
     return [(place, word) for place, text in places.items() for word in words if word.lower() in text.lower()]
 
 

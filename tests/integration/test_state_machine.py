@@ -44,7 +44,9 @@ def test_the_state_machine_gives_the_same_report(start, addresses, executions, r
 
 
 @pytest.mark.slow
-def test_an_aborted_execution_is_reported_and_continued(start, addresses, executions, reported, truth, resources):
+def test_an_aborted_execution_is_reported_and_continued(
+    start, addresses, executions, reported, truth, resources, succeeded
+):
     """Aborted in the middle: what is known is in the CSV, the run is failed; clearing does the rest, nobody twice."""
     users = addresses(200)
     run = start(users, engine="step_functions")
@@ -59,11 +61,8 @@ def test_an_aborted_execution_is_reported_and_continued(start, addresses, execut
 
     run.rest.clear(DAG, run.run_id, ["await_execution"])
     # Whether a child of the aborted execution is still at work is known when its five minutes are over.
-    assert run.wait(600) == "success"
-    rows = reported(run)
     # Of the batches that were aborted all users are looked up again, and joined to their groups, which changes nothing.
-    truth(rows, users, called_twice=200)
-    assert {row["status"] for row in rows} == {"succeeded"}
+    succeeded(run, users, called_twice=200, seconds=600)
     assert [one["name"] for one in executions(run)] == [run.folder.run, f"{run.folder.run}_2"]
 
 
@@ -97,7 +96,7 @@ def test_step_functions_may_be_away(start, addresses, executions, aws, reported,
 
 
 @pytest.mark.slow
-def test_a_run_marked_as_failed_stops_its_execution(start, addresses, executions, reported, truth, aws):
+def test_a_run_marked_as_failed_stops_its_execution(start, addresses, executions, reported, truth, succeeded):
     """Nobody is called any more, the report goes out by itself, and what is cleared continues."""
     users = addresses(200)
     run = start(users, engine="step_functions")
@@ -110,10 +109,7 @@ def test_a_run_marked_as_failed_stops_its_execution(start, addresses, executions
     assert {row["code"] for row in rows} & {"NotAttempted", "Interrupted"}
     run.rest.clear(DAG, run.run_id, ["read_request"], downstream=True)
     # Whether a child of the aborted execution is still at work is known when its five minutes are over.
-    assert run.wait(600) == "success"
-    rows = reported(run)
-    truth(rows, users, called_twice=200)
-    assert {row["status"] for row in rows} == {"succeeded"}
+    succeeded(run, users, called_twice=200, seconds=600)
 
 
 def test_mapped_tasks_keep_clear_of_a_direct_execution(start, addresses, aws, resources, sandbox):

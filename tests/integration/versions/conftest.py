@@ -61,7 +61,7 @@ def pins(text: str) -> dict[str, str]:
 
 
 def newest() -> str:
-    """The version that the locks name."""
+    """Return the version that the locks name."""
     return pins((ROOT / "requirements-image.in").read_text())["apache-airflow"]
 
 
@@ -122,5 +122,5 @@ def whole_sandbox(version: Version, plugins: Path) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def sandbox(whole_sandbox: Sandbox) -> Sandbox:
-    """The stage as it came up; the pool is the plugin's to make."""
+    """The sandbox as it came up; the plugin has to create the pool."""
     return whole_sandbox
