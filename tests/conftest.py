@@ -10,6 +10,7 @@ from typing import Any
 import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from cognito_import.settings import Settings
 from demo.resources import Resources
@@ -21,17 +22,25 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("repeatable")
 
-AIRFLOWS = {
-    "tests/integration/test_deletion.py": 1,
-    "tests/integration/test_recovery.py": 1,
-    "tests/integration/test_import.py": 2,
-    "tests/integration/test_state_machine.py": 2,
-    "tests/integration/test_nightly.py": 2,
-    "tests/integration/": 3,
-    "tests/sandbox/airflow/": 3,
-    "tests/cluster/": 3,
-}
-"""The tests with real Airflow, and which of three processes takes them. More Airflows would be too much for two cores."""
+AIRFLOW = ("tests/integration/", "tests/sandbox/airflow/", "tests/cluster/")
+"""The folders of the tests with real Airflow."""
+
+AIRFLOWS = 3
+"""The processes that run them, each with an Airflow of its own. More would be too much for two cores."""
+
+FIRST = (
+    "tests/integration/test_deletion.py",
+    "tests/integration/test_import.py",
+    "tests/integration/test_ending.py",
+    "tests/integration/test_recovery.py",
+    "tests/integration/test_state_machine.py",
+    "tests/integration/test_nightly.py",
+    "tests/integration/",
+    *AIRFLOW,
+    "tests/stack/test_faults.py",
+    "tests/stack/",
+)
+"""What takes the longest is begun first, in this order."""
 
 ONE_BY_ONE = ("tests/stack/test_faults.py", "tests/stack/test_execution_lock.py")
 """Files whose tests wait for so long that each goes to whatever process is free."""
@@ -40,18 +49,27 @@ SLOW = ("tests/cluster/test_cluster.py", "tests/sandbox/airflow/", "tests/second
 """Where every test is slow by nature; elsewhere those that are have the mark themselves."""
 
 
-def airflow_of(nodeid: str) -> int:
-    """Return the number of the process that takes a test with real Airflow, 0 for any other test."""
-    return next((number for path, number in AIRFLOWS.items() if nodeid.startswith(path)), 0)
-
-
 class LongestFirst(LoadScopeScheduling):  # type: ignore[misc]
-    """Hands out the tests with real Airflow in three parts, and the others by file or one by one."""
+    """Hands out files, or tests one by one, to whatever process is free; those with Airflow to the few that have one."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._with_airflow: set[WorkerController] = set()
 
     def _split_scope(self, nodeid: str) -> str:
-        if number := airflow_of(nodeid):
-            return f"airflow {number}"
         return nodeid if nodeid.startswith(ONE_BY_ONE) else nodeid.partition("::")[0]
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        if len(self._with_airflow) < AIRFLOWS:
+            self._with_airflow.add(node)
+        airflow = [scope for scope in self.workqueue if scope.startswith(AIRFLOW)]
+        others = [scope for scope in self.workqueue if not scope.startswith(AIRFLOW)]
+        mine = [*airflow, *others] if node in self._with_airflow else others
+        if not mine:
+            node.shutdown()
+            return
+        self.workqueue.move_to_end(mine[0], last=False)
+        super()._assign_work_unit(node)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -61,11 +79,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with real Airflow and the state machine, which take the longest, and mark what is slow."""
-    first = (*AIRFLOWS, *ONE_BY_ONE, "tests/stack/")
+    """Begin with what takes the longest, and mark what is slow."""
 
     def place(item: pytest.Item) -> int:
-        return next((place for place, path in enumerate(first) if item.nodeid.startswith(path)), len(first))
+        return next((place for place, path in enumerate(FIRST) if item.nodeid.startswith(path)), len(FIRST))
 
     items.sort(key=place)  # which keeps the order of the files and of their tests
     for item in items:

@@ -3,74 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import boto3
 import pytest
 
 from cognito_import.cli.terminal import Progress
 from cognito_import.outcomes import Outcome
-from cognito_import.run import approval
 from cognito_import.run.folder import RunFolder
 from sandbox.waiting import until
-
-ROOT = Path(__file__).parents[2]
-NO_AIRFLOW = "raise ImportError('The command line imports Airflow.')"
-
-
-@pytest.fixture
-def cli(resources, tmp_path):
-    """Start a command: the real process, where whoever imports Airflow fails."""
-    (tmp_path / "airflow.py").write_text(NO_AIRFLOW)
-
-    def start(*arguments, stdin=subprocess.DEVNULL, **settings):
-        usual = {"slots": 4, "pacing_seconds": 0.2, "locale": "en"}
-        env = {
-            **os.environ,
-            "PYTHONPATH": f"{ROOT / 'plugins'}:{tmp_path}",
-            "COGNITO_IMPORT": resources.variable(**{**usual, **settings}),
-        }
-        command = [sys.executable, "-m", "cognito_import", *map(str, arguments)]
-        pipe = subprocess.PIPE
-        return subprocess.Popen(command, env=env, cwd=tmp_path, stdin=stdin, stdout=pipe, stderr=pipe, text=True)
-
-    def command(*arguments, typed=None, **settings):
-        """Wait for the end, with `typed` at a terminal, and return exit code, output and errors."""
-        if typed is None:
-            process = start(*arguments, **settings)
-        else:
-            ours, theirs = pty.openpty()
-            os.write(ours, f"{typed}\n".encode())
-            process = start(*arguments, stdin=theirs, **settings)
-            os.close(theirs)
-        out, errors = process.communicate(timeout=120)
-        assert "Traceback" not in errors
-        return process.returncode, out, errors
-
-    command.start = start
-    return command
-
-
-@pytest.fixture
-def users(tmp_path):
-    """Write a list of `count` users."""
-
-    def write(count, name="users.csv", more=""):
-        path = tmp_path / name
-        path.write_text("useremail\n" + "".join(f"user{number}@example.com\n" for number in range(1, count + 1)) + more)
-        return path
-
-    return write
-
-
-def calls(local_aws, operation):
-    """Return how often Cognito was asked for an operation."""
-    return sum(call["operation"] == operation for call in local_aws.calls())
 
 
 def objects(resources):
@@ -78,7 +19,7 @@ def objects(resources):
     return {item["Key"] for item in resources.s3.list_objects_v2(Bucket=resources.bucket).get("Contents", ())}
 
 
-def test_a_list_is_imported_and_reported(cli, users, resources, local_aws, mails):
+def test_a_list_is_imported_and_reported(cli, users, resources, mails, calls):
     """The same folder, report and mail as Airflow's; run again, the same name calls nobody and mails nothing."""
     arguments = ("run", users(6, more="nobody\n"), "--admin", resources.admin, "--name", "first-import")
     code, out, errors = cli(*arguments)
@@ -93,10 +34,10 @@ def test_a_list_is_imported_and_reported(cli, users, resources, local_aws, mails
     assert resources.admin not in out + errors
     folder = RunFolder(resources.s3, resources.bucket, "first-import")
     assert {outcome.code for outcome in folder.progress().outcomes.values()} == {"", "InvalidAddress"}
-    before = calls(local_aws, "AdminCreateUser")
+    before = calls("AdminCreateUser")
     for again in (arguments, ("run", "--name", "first-import")):
         assert cli(*again)[0] == 0
-    assert calls(local_aws, "AdminCreateUser") == before == 6
+    assert calls("AdminCreateUser") == before == 6
     assert len(mails()) == 1
 
 
@@ -151,7 +92,7 @@ def test_no_settings_are_said(cli, users):
     assert process.returncode == 2
 
 
-def test_a_bucket_that_is_missing_touches_nobody(cli, users, resources, local_aws):
+def test_a_bucket_that_is_missing_touches_nobody(cli, users, resources):
     """S3 that fails before the first user is a refusal as any other."""
     code, _, errors = cli("run", users(1), "--admin", resources.admin, report_bucket="no-such-bucket-here")
     assert (code, "'report_bucket'" in errors) == (2, True)
@@ -179,36 +120,36 @@ def test_check_changes_nothing(cli, users, resources, local_aws, mails):
     assert not [call for call in local_aws.calls() if call["operation"].startswith("Admin")]
 
 
-def test_a_dry_run_says_what_would_happen(cli, users, resources, local_aws):
+def test_a_dry_run_says_what_would_happen(cli, users, resources, calls):
     """Nobody is asked, since nobody is changed."""
     assert cli("run", users(1), "--admin", resources.admin)[0] == 0
     code, out, errors = cli("run", users(3), "--admin", resources.admin, "--jobtype", "delete", "--dry-run")
     assert code == 0
     assert "dry run, nothing was changed: 3 users: 1 " in out
     assert "3 of 3 users" in errors
-    assert calls(local_aws, "AdminDeleteUser") == 0
+    assert calls("AdminDeleteUser") == 0
 
 
-def test_ctrl_c_finishes_and_reports(cli, users, resources, local_aws, mails):
+def test_ctrl_c_finishes_and_reports(cli, users, resources, mails, calls):
     """Users who are being processed are finished, the report says who was not attempted, and the same name goes on."""
     process = cli.start("run", users(40), "--admin", resources.admin, "--name", "stopped-run")
-    until("some users", lambda: calls(local_aws, "AdminCreateUser"), lambda made: made >= 4, seconds=60, every=0.05)
+    until("some users", lambda: calls("AdminCreateUser"), lambda made: made >= 4, seconds=60, every=0.05)
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "Traceback" not in errors
     assert "python -m cognito_import run --name stopped-run" in errors
-    made = calls(local_aws, "AdminCreateUser")
+    made = calls("AdminCreateUser")
     assert 4 <= made < 40
     assert f"{made} succeeded, {40 - made} not attempted; " in out
     assert "python -m cognito_import run --name stopped-run" in mails()[-1]["BodyText"]
     code, out, _ = cli("run", "--name", "stopped-run")
     assert code == 0
     assert "40 users: 40 succeeded" in out
-    assert calls(local_aws, "AdminCreateUser") == 40
+    assert calls("AdminCreateUser") == 40
 
 
-def test_a_second_ctrl_c_ends_at_once(cli, users, resources, local_aws):
+def test_a_second_ctrl_c_ends_at_once(cli, users, resources, calls):
     """Even while a user waits for the pace; the first one says so."""
     process = cli.start("run", users(1), "--admin", resources.admin, slots=1, pacing_seconds=60)
     for said in ("Run run-", "Press Ctrl-C again"):
@@ -216,97 +157,22 @@ def test_a_second_ctrl_c_ends_at_once(cli, users, resources, local_aws):
         process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 130
-    assert calls(local_aws, "AdminCreateUser") == 0
+    assert calls("AdminCreateUser") == 0
 
 
-def test_a_killed_run_is_continued(cli, users, resources, local_aws):
+def test_a_killed_run_is_continued(cli, users, resources, calls):
     """No user is lost or called for twice; who was deleted by the process as it died is deleted by this run."""
     path = users(24)
     assert cli("run", path, "--admin", resources.admin)[0] == 0
     free = {"approve_deletions": False}
     deletion = ("run", path, "--admin", resources.admin, "--jobtype", "delete", "--yes", "--name", "killed-run")
     process = cli.start(*deletion, **free)
-    until("some users", lambda: calls(local_aws, "AdminDeleteUser"), lambda made: made >= 4, seconds=60, every=0.05)
+    until("some users", lambda: calls("AdminDeleteUser"), lambda made: made >= 4, seconds=60, every=0.05)
     process.kill()
     process.communicate(timeout=60)
     code, out, errors = cli("run", "--name", "killed-run", **free)
     assert code == 0, errors
     assert "24 users: 24 succeeded" in out
-
-
-def test_a_deletion_is_approved_at_a_terminal(cli, users, resources, local_aws):
-    """Nobody is deleted without a person, by --yes, by a wrong number, or by whoever asked."""
-    assert cli("run", users(2), "--admin", resources.admin)[0] == 0
-    deletion = ("run", users(2), "--admin", resources.admin, "--jobtype", "delete", "--name", "leavers-1")
-    folder = RunFolder(resources.s3, resources.bucket, "leavers-1")
-    refusals = {
-        "Nobody is there to answer": cli(*deletion, approve_own=True),
-        "--yes does not": cli(*deletion, "--yes", approve_own=True),
-        "was not approved": cli(*deletion, typed="3", approve_own=True),
-        "asked for this run, so somebody else": cli(*deletion, typed="2"),
-        "is none of the setting 'approver_ids'": cli(*deletion, typed="2", approve_own=True, approver_ids=["hanako"]),
-    }
-    assert {said: (code, said in errors) for said, (code, _, errors) in refusals.items()} == dict.fromkeys(
-        refusals, (2, True)
-    )
-    assert approval.read(folder) is None
-    assert calls(local_aws, "AdminDeleteUser") == 0
-    code, out, errors = cli(*deletion, typed="2", approve_own=True)
-    assert code == 0, errors
-    assert "user1@example.com" in errors  # whoever answers sees who it is about
-    assert "2 users: 2 succeeded; " in out
-    assert (approval.read(folder).answer, approval.read(folder).by[:4]) == ("approved", "arn:")
-    assert calls(local_aws, "AdminDeleteUser") == 2
-
-
-def test_a_deletion_of_airflow_s_is_approved_there(cli, resources, settings, local_aws):
-    """A terminal is no way round the question that waits in Airflow."""
-    from cognito_import.ingest import ingest_request
-
-    folder = RunFolder(resources.s3, resources.bucket, "asked-in-airflow")
-    request = {"data": ["a@example.com"], "adminemail": resources.admin, "jobtype": "delete"}
-    ingest_request(request, settings, resources.s3, folder, asked_by="hanako")
-    code, _, errors = cli("run", "--name", "asked-in-airflow", typed="1", approve_own=True)
-    assert code == 2
-    assert "it is approved there" in errors
-    assert calls(local_aws, "AdminDeleteUser") == 0
-
-
-def test_a_deletion_that_nobody_has_to_approve_is_never_silent(cli, users, resources, local_aws):
-    """A script says --yes, a person types the number."""
-    deletion = ("run", users(1), "--admin", resources.admin, "--jobtype", "delete")
-    code, _, errors = cli(*deletion, approve_deletions=False)
-    assert (code, "Nobody is there to answer" in errors) == (2, True)
-    assert calls(local_aws, "AdminGetUser") == 0
-    code, out, _ = cli(*deletion, "--yes", approve_deletions=False)
-    assert (code, "1 failed" in out) == (0, True)  # there is no such user, which is a result
-
-
-@pytest.mark.parametrize("approve", [True, False])
-def test_disabling_is_asked_about_where_the_setting_says_so(cli, users, resources, local_aws, approve):
-    """As in Airflow; a user who can be enabled again is no deletion."""
-    assert cli("run", users(1), "--admin", resources.admin)[0] == 0
-    disabling = ("run", users(1), "--admin", resources.admin, "--jobtype", "disable")
-    code, _, errors = cli(*disabling, approve_disabling=approve, approve_own=True)
-    assert (code, "Nobody is there to answer" in errors) == ((2, True) if approve else (0, False))
-    assert calls(local_aws, "AdminDisableUser") == (not approve)
-
-
-def test_an_import_is_undone(cli, users, resources, local_aws, mails):
-    """As any deletion, after somebody has approved it; the import is named as people find it."""
-    assert cli("run", users(2), "--admin", resources.admin, "--name", "wrong-list")[0] == 0
-    place = f"s3://{resources.bucket}/runs/wrong-list/"
-    code, out, _ = cli("undo", place, "--dry-run")
-    assert (code, "dry run, nothing was changed: 2 users" in out) == (0, True)
-    undo = ("undo", place, "--name", "undo-wrong-list")
-    code, _, errors = cli(*undo, typed="2")
-    assert (code, "somebody else has to approve it" in errors) == (2, True)
-    assert calls(local_aws, "AdminDeleteUser") == 0
-    code, out, errors = cli("run", "--name", "undo-wrong-list", typed="2", approve_own=True)
-    assert code == 0, errors
-    assert "2 users: 2 succeeded; " in out
-    assert calls(local_aws, "AdminDeleteUser") == 2
-    assert resources.users() == {}
 
 
 def test_a_report_is_made_anew(cli, users, resources, mails):

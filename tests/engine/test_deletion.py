@@ -6,8 +6,6 @@ from tests.engine.one_user import ROW, names
 from cognito_import.engine.jobs import ResumeState
 from cognito_import.errors import CallsStoppedError, LeaseLostError
 
-# Deletion
-
 
 @pytest.fixture
 def deleted(resources, local_aws):

@@ -9,8 +9,6 @@ from botocore.stub import Stubber
 from cognito_import import aws
 from cognito_import.errors import PreflightError
 
-# The recipient
-
 
 def _sesv2(**options):
     return boto3.client("sesv2", config=aws.SES, **options)

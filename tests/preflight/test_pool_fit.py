@@ -7,8 +7,6 @@ from cognito_import import aws
 from cognito_import.errors import NotReadyError, PreflightError
 from cognito_import.pool_fit import pool_is_case_sensitive
 
-# The user pool's kind
-
 
 @pytest.mark.parametrize(
     ("kind", "jobtype", "words"),

@@ -15,8 +15,6 @@ from tests.report.mails import FAILURES, FINE, JOBS, LOCALES, NOW, STOPPED, URL,
 from cognito_import.report import mail
 from cognito_import.report.results import Reason, Summary
 
-# What it says
-
 
 @LOCALES
 @JOBS

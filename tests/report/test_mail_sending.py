@@ -16,8 +16,6 @@ from cognito_import import aws
 from cognito_import.errors import ReportError
 from cognito_import.report import mail
 
-# Sending
-
 
 def client() -> Any:
     """Return an SES client that no network is needed for."""

@@ -12,8 +12,6 @@ from tests.request.objects import read, source
 from cognito_import.errors import RequestError
 from cognito_import.request.users import check_users
 
-# JSON
-
 
 def test_json_and_json_lines_are_read():
     """An array, an object with data alone, and one object a line are the same users; a user may be the address."""

@@ -15,8 +15,6 @@ from cognito_import.report import results
 from cognito_import.request.fields import Given
 from cognito_import.request.users import check_users
 
-# Reports as sources
-
 
 def reported(outcomes, columns=(), cells=()) -> bytes:
     """Return the CSV of a report."""
