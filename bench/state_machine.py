@@ -5,8 +5,8 @@ Usage: python -m bench.state_machine [--users 5000] [--cold]
 Prints the pace from the first call to the last, the peaks, what was throttled or lost, and how near the execution came
 to the limits of Step Functions (25,000 events, 256 KiB).
 
-A small import goes first, so that the function is warm in every slot. `--cold` leaves it out: on AWS cold functions
-start beside one another in a second or two, while here 20 processes share the machine's cores for about six seconds.
+A small import goes first, so that the function is warm. `--cold` leaves it out: on AWS cold functions start beside one
+another in a second or two, while here they share the machine's cores.
 """
 
 from __future__ import annotations

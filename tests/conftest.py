@@ -12,6 +12,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
+from cognito_import.run.folder import RunFolder
 from cognito_import.settings import Settings
 from demo.resources import Resources
 from sandbox.aws.process import LocalAws
@@ -140,3 +141,9 @@ def mails(resources: Resources, local_aws: LocalAws) -> Callable[[], list[dict[s
 def settings(resources: Resources) -> Settings:
     """The settings for `resources`, at a pace that no test waits for."""
     return Settings.parse(resources.variable(pacing_seconds=0.001))
+
+
+@pytest.fixture
+def folder(resources: Resources) -> RunFolder:
+    """An empty run folder."""
+    return RunFolder(resources.s3, resources.bucket, "run-1")

@@ -15,12 +15,6 @@ from cognito_import.run.manifest import new_run_name, run_name
 from cognito_import.run.seal import seal
 
 
-@pytest.fixture
-def folder(resources):
-    """An empty run folder."""
-    return RunFolder(resources.s3, resources.bucket, "run-1")
-
-
 def test_users_are_kept_from_the_first_call_on(resources, settings, folder):
     """A run goes on with the users that it was begun with, whatever has become of its source since."""
     source = {"source": f"s3://{resources.bucket}/users.csv", "adminemail": resources.admin}

@@ -24,12 +24,6 @@ from cognito_import.run.folder import RunFolder
 
 
 @pytest.fixture
-def folder(resources):
-    """An empty run folder."""
-    return RunFolder(resources.s3, resources.bucket, "run-1")
-
-
-@pytest.fixture
 def taken(resources, settings, folder):
     """Ingest a request of `count` users, and return the manifest."""
 

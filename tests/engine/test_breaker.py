@@ -31,12 +31,6 @@ MESSAGE = "Attributes did not conform to the schema: custom:nope of user00@examp
 
 
 @pytest.fixture
-def folder(resources):
-    """An empty run folder."""
-    return RunFolder(resources.s3, resources.bucket, "run-1")
-
-
-@pytest.fixture
 def taken(resources, settings, folder):
     """Ingest a request of `count` users, and return the manifest."""
 

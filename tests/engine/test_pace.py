@@ -7,17 +7,10 @@ from cognito_import import aws
 from cognito_import.engine.pace import children, planned_slots, run_pace, slot_pacer
 from cognito_import.engine.pacing import Category
 from cognito_import.run import pace
-from cognito_import.run.folder import RunFolder
 from cognito_import.run.pace import RunPace
 from cognito_import.settings import Settings
 
 USED = (Category.USER_CREATION, Category.USER_UPDATE)
-
-
-@pytest.fixture
-def folder(resources):
-    """An empty run folder."""
-    return RunFolder(resources.s3, resources.bucket, "run-1")
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What Lambda documents and the emulator leaves out: the name of a failure, and who may invoke a function by an event.
 
-Also, its processes share one copy of a package instead of unpacking and compiling it each: that took minutes of a small
-machine when twenty of them started at once.
+Also, what AWS does on machines of its own is kept small here, where it took minutes when twenty functions started at once:
+few processes run, and they share one copy of a package instead of unpacking and compiling it each.
 """
 
 # The emulator offers no public names for any of this, and JSON may hold anything.
@@ -25,7 +25,22 @@ from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, lambda_svc
 
+MAX_INVOCATIONS = 6
+"""Invocations at a time, each with a process; others wait. For the functions here, which do not invoke each other."""
+
 _LAST_LINE = re.compile(r"(?:\w+\.)*(\w+)(?::.*)?")
+
+
+def _few_at_once(execute: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Let further invocations wait, so that a machine that is busy does not start ever more processes."""
+    places = threading.BoundedSemaphore(MAX_INVOCATIONS)
+
+    @functools.wraps(execute)
+    def executed(*arguments: Any) -> dict[str, Any]:
+        with places:
+            return execute(*arguments)
+
+    return executed
 
 
 def _named_by_its_exception(execute: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
@@ -94,4 +109,4 @@ def install() -> None:
     """Put the rules into the emulator."""
     lambda_runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": _SharedZip})
     eventbridge._invoke_target = _only_if_permitted(eventbridge._invoke_target)
-    lambda_svc._execute_function_warm = _named_by_its_exception(lambda_svc._execute_function_warm)
+    lambda_svc._execute_function_warm = _few_at_once(_named_by_its_exception(lambda_svc._execute_function_warm))

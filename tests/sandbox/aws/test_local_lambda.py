@@ -23,11 +23,17 @@ TRUST = {
     ],
 }
 HANDLER = """
-import os, urllib.request
+import os, time
 def handle(event, context):
     if event.get("fail"):
         raise ValueError("asked to fail")
-    return {"given": event, "endpoint": os.environ["AWS_ENDPOINT_URL"], "key": os.environ["AWS_ACCESS_KEY_ID"]}
+    time.sleep(event.get("seconds", 0))
+    return {
+        "given": event,
+        "endpoint": os.environ["AWS_ENDPOINT_URL"],
+        "key": os.environ["AWS_ACCESS_KEY_ID"],
+        "process": os.getpid(),
+    }
 """
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -91,6 +97,16 @@ def test_invoking_needs_permission(machine: Callable[..., Any], function: str) -
     denied = machine(task(function), [{**permitted[0], "Resource": f"{arn}-2"}]).run({})
     assert denied["error"] == "Lambda.AWSLambdaException"
     assert f"lambda:InvokeFunction on resource: {arn}" in denied["cause"]
+
+
+def test_few_functions_run_at_a_time(machine: Callable[..., Any], function: str) -> None:
+    """Twelve invocations at once share no more processes than a small machine can bear, and all are answered."""
+    call = {"StartAt": "Call", "States": {"Call": {**task(function), "End": True}}}
+    answers = machine(
+        {"Type": "Map", "Items": list(range(12)), "ItemSelector": {"seconds": 0.2}, "ItemProcessor": call}
+    ).output()
+    assert len(answers) == 12
+    assert 1 < len({answer["Payload"]["process"] for answer in answers}) <= 6
 
 
 def test_functions_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
