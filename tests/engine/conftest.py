@@ -54,3 +54,12 @@ def make(resources):
         return UserPool(client, made, pacer or Pacer(0), jobtype=jobtype, sleep=lambda _: None)
 
     return make
+
+
+@pytest.fixture
+def deleted(resources, local_aws):
+    """The username of the user to delete, whom somebody else created before the run."""
+    resources.add_user("new@example.com")
+    username = resources.users()["new@example.com"].username
+    local_aws.reset()
+    return username

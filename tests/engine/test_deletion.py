@@ -7,15 +7,6 @@ from cognito_import.engine.jobs import ResumeState
 from cognito_import.errors import CallsStoppedError, LeaseLostError
 
 
-@pytest.fixture
-def deleted(resources, local_aws):
-    """The username of the user to delete, whom somebody else created before the run."""
-    resources.add_user("new@example.com")
-    username = resources.users()["new@example.com"].username
-    local_aws.reset()
-    return username
-
-
 def test_a_user_is_deleted_by_its_own_name(make, resources, local_aws, deleted):
     """One look-up, then one deletion; the name is stored between the two, and stands in the outcome."""
     stored = []
