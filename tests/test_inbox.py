@@ -232,6 +232,29 @@ def test_a_crowded_inbox_is_taken_in_parts(inbox, put, monkeypatch):
     for number in range(3):
         put(f"{number}.csv")
     assert [file.key for file in inbox.waiting().ready] == ["in/box/0.csv", "in/box/1.csv"]
+    assert [one.state for one in inbox.contents().waiting] == ["ready", "ready", "later"]
+
+
+def test_the_contents_say_what_was_filed_from_where_and_why(inbox, put, resources):
+    """Under the name with which it came, the latest first; what somebody put there by hand has no run."""
+    put("hr/users.csv")
+    put("a.csv.txt")
+    files = {one.name: one.file for one in inbox.contents().waiting}
+    inbox.archive(files["hr/users.csv"])
+    inbox.archive(files["a.csv.txt"], reason="It is no CSV.")
+    time.sleep(1.1)  # S3 tells whole seconds
+    put("processed/by-hand.csv")
+    contents = inbox.contents()
+    assert contents.waiting == []
+    assert [(one.name, one.run_id, one.reason_key) for one in contents.processed] == [
+        ("by-hand.csv", None, None),
+        ("hr/users.csv", files["hr/users.csv"].run_id, None),
+    ]
+    (failed,) = contents.failed
+    assert (failed.name, failed.run_id, failed.size) == ("a.csv.txt", files["a.csv.txt"].run_id, 24)
+    assert failed.arrived.isoformat() == files["a.csv.txt"].arrived
+    assert inbox.reason(failed.reason_key) == "It is no CSV.\n"
+    assert inbox.reason("in/box/failed/none.txt") == ""
 
 
 def test_an_inbox_that_is_not_there_is_said(resources):

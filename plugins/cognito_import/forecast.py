@@ -36,45 +36,56 @@ class Use:
     mean: float
     busiest: float
 
+    @classmethod
+    def of(cls, counted: Mapping[datetime, float]) -> Use:
+        """Return the use of a category out of what :func:`calls_counted` returned."""
+        seconds = PERIOD.total_seconds()
+        return cls(sum(counted.values()) / (len(counted) * seconds), max(counted.values()) / seconds)
+
 
 def recent_use(cloudwatch: Any, categories: Iterable[str]) -> dict[str, Use]:
     """Return the use of each category, earlier imports included; nothing without a client, or where CloudWatch does not say."""
     try:
-        return _recent_use(cloudwatch, categories) if cloudwatch else {}
+        if cloudwatch:
+            return {str(one): Use.of(calls_counted(cloudwatch, one, LOOK_BACK)) for one in categories}
     except (ClientError, BotoCoreError) as error:
         log.info(
             "How much of Cognito's quotas is in use is not known (%s): allow cloudwatch:ListMetrics and cloudwatch:GetMetricData "
             "to have it foreseen.",
             error_details(error)[0],
         )
-        return {}
+    return {}
 
 
-def _recent_use(cloudwatch: Any, categories: Iterable[str]) -> dict[str, Use]:
-    """Ask for each category's calls.
+def calls_counted(cloudwatch: Any, category: str, look_back: timedelta) -> dict[datetime, float]:
+    """Return the calls in a category in every five minutes of the time up to now, by the moment at which these begin.
 
     The metrics are listed first: AWS documents the dimension `Service` as "Cognito user pool" and no `Class`, and a metric that
     is asked for with any other spelling is empty and no error. A category that nobody called for two weeks is not listed.
     """
+    end = _begin(datetime.now(UTC))
+    counted = dict.fromkeys((end - PERIOD * number for number in range(look_back // PERIOD, 0, -1)), 0.0)
+    listed = cloudwatch.list_metrics(
+        Namespace="AWS/Usage",
+        MetricName="CallCount",
+        Dimensions=[{"Name": "Type", "Value": "API"}, {"Name": "Resource", "Value": str(category)}],
+    )["Metrics"]
+    queries = [
+        {"Id": f"m{number}", "MetricStat": {"Metric": metric, "Period": int(PERIOD.total_seconds()), "Stat": "Sum"}}
+        for number, metric in enumerate(filter(_is_cognito_s, listed))
+    ]
+    if queries:
+        found = cloudwatch.get_metric_data(MetricDataQueries=queries, StartTime=end - look_back, EndTime=end)
+        for one in found["MetricDataResults"]:
+            for moment, value in zip(one["Timestamps"], one["Values"], strict=True):
+                counted[_begin(moment)] += value
+    return counted
+
+
+def _begin(moment: datetime) -> datetime:
+    """Return when the five minutes began that a moment lies in."""
     seconds = PERIOD.total_seconds()
-    end = datetime.fromtimestamp(datetime.now(UTC).timestamp() // seconds * seconds, UTC)
-    use = {}
-    for category in map(str, categories):
-        listed = cloudwatch.list_metrics(
-            Namespace="AWS/Usage",
-            MetricName="CallCount",
-            Dimensions=[{"Name": "Type", "Value": "API"}, {"Name": "Resource", "Value": category}],
-        )["Metrics"]
-        queries = [
-            {"Id": f"m{number}", "MetricStat": {"Metric": metric, "Period": int(seconds), "Stat": "Sum"}}
-            for number, metric in enumerate(filter(_is_cognito_s, listed))
-        ]
-        sums: list[float] = []
-        if queries:
-            found = cloudwatch.get_metric_data(MetricDataQueries=queries, StartTime=end - LOOK_BACK, EndTime=end)
-            sums = [value for one in found["MetricDataResults"] for value in one["Values"]]
-        use[category] = Use(sum(sums) / LOOK_BACK.total_seconds(), max(sums, default=0.0) / seconds)
-    return use
+    return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, UTC)
 
 
 def _is_cognito_s(metric: Mapping[str, Any]) -> bool:

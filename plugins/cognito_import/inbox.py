@@ -12,10 +12,9 @@ night under one name never replace each other.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -25,10 +24,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cognito_import import aws
 from cognito_import.aws import error_details, server_time
 from cognito_import.errors import InboxError
-from cognito_import.run.manifest import MAX_RUN_NAME
+from cognito_import.inbox_files import (
+    ARCHIVES,
+    FAILED,
+    PROCESSED,
+    Contents,
+    InboxFile,
+    Waiting,
+    WaitingFile,
+    archive_of,
+    archived_name,
+    filed_files,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
 
     from mypy_boto3_s3.client import S3Client
 
@@ -36,56 +47,17 @@ if TYPE_CHECKING:
 
 MAX_FILES: Final = 1_000
 """Files of one night, below Airflow's usual limit of 1,024 mapped tasks; the others wait for the next night."""
-ARCHIVES: Final = ("processed/", "failed/")
+MAX_REASON_BYTES: Final = 16 * 1024
+"""Bytes of the text beside a failed file that are read."""
 
 _UNFINISHED: Final = re.compile(
     r"(?:^|/)(?:\.|~\$)[^/]*$|\.(?:part|partial|filepart|tmp|temp|crdownload|upload)$", re.IGNORECASE
 )
 """Names that tools give to a file while they write it, and hidden files."""
 _REST: Final = re.compile(r"_rest_\d{8}T\d{6}Z_[0-9a-f]{8}$")
-_RUN: Final = "inbox-"
 _GONE: Final = frozenset({"NoSuchKey", "404", "PreconditionFailed", "412"})
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class InboxFile:
-    """One version of one file: its `key`, its ETag, and when it arrived by S3's clock (ISO 8601)."""
-
-    key: str
-    etag: str
-    arrived: str
-
-    @property
-    def version_id(self) -> str:
-        """The moment of arrival and eight digits that identify this version of the file."""
-        digest = hashlib.sha256(f"{self.key}\0{self.etag}\0{self.arrived}".encode()).hexdigest()[:8]
-        return f"{datetime.fromisoformat(self.arrived):%Y%m%dT%H%M%SZ}_{digest}"
-
-    @property
-    def run_id(self) -> str:
-        """The id of the one run that imports this version, whoever starts it and however often."""
-        legible = re.sub(r"[^0-9A-Za-z]+", "-", self.key.rpartition("/")[2])
-        version = self.version_id.replace("_", "-")
-        return f"{_RUN}{version}-{legible.lstrip('-')}"[:MAX_RUN_NAME].rstrip("-")
-
-    def as_dict(self) -> dict[str, str]:
-        """Return the file as a JSON object."""
-        return asdict(self)
-
-
-def is_from_inbox(run_id: str) -> bool:
-    """Return whether the run is one of a file of the inbox."""
-    return run_id.startswith(_RUN)
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """The files of an inbox, oldest first: those that are `ready`, and how many have only just changed."""
-
-    ready: list[InboxFile]
-    changing: int
 
 
 class Inbox:
@@ -107,21 +79,44 @@ class Inbox:
         A file that changed less than `inbox_quiet_seconds` ago by S3's own clock may still be replaced by its writer, so
         it is not ready yet. Unfinished and hidden files are left alone by their names, folders' markers always.
         """
-        ready, changing = [], 0
+        found: dict[str, list[InboxFile]] = {"ready": [], "later": [], "changing": [], "unfinished": []}
+        for one in self.contents().waiting:
+            found[one.state].append(one.file)
+        for file in found["unfinished"]:
+            log.info("%s is left alone: its name says that it is not finished.", self.name(file.key))
+        if found["later"]:
+            total = len(found["ready"]) + len(found["later"])
+            log.warning("%d files wait; taking the first %d, the others wait.", total, MAX_FILES)
+        return Waiting(found["ready"], len(found["changing"]))
+
+    def contents(self) -> Contents:
+        """List all that lies in the inbox, by one request for each 1,000 objects."""
+        waiting: list[WaitingFile] = []
+        archived: dict[str, dict[str, Any]] = {archive: {} for archive in ARCHIVES}
         for item, now in self._objects():
-            key = item["Key"]
-            if self._is_other(key):
+            below = item["Key"].removeprefix(self.prefix)
+            if not below or below.endswith("/"):
                 continue
-            if max(0.0, (now - item["LastModified"]).total_seconds()) < self.quiet_seconds:
-                changing += 1
-                continue
-            arrived = item["LastModified"].astimezone(UTC).replace(microsecond=0)
-            ready.append(InboxFile(key, item["ETag"].strip('"'), arrived.isoformat()))
+            if archive := archive_of(below):
+                archived[archive][below] = item
+            else:
+                waiting.append(self._waiting(item, below, now - item["LastModified"]))
         # Imports first: a run of another kind may wait for its approval until the next day.
-        ready.sort(key=lambda file: (self.rule(file).jobtype != "import", file.arrived, file.key))
-        if len(ready) > MAX_FILES:
-            log.warning("%d files wait; taking the first %d, the others wait.", len(ready), MAX_FILES)
-        return Waiting(ready[:MAX_FILES], changing)
+        waiting.sort(key=lambda one: (self.rule(one.file).jobtype != "import", one.file.arrived, one.file.key))
+        ready = 0
+        for place, one in enumerate(waiting):
+            ready += one.state == "ready"
+            if one.state == "ready" and ready > MAX_FILES:
+                waiting[place] = replace(one, state="later")
+        return Contents(waiting, *(filed_files(archive, archived[archive]) for archive in ARCHIVES))
+
+    def _waiting(self, item: Any, below: str, age: timedelta) -> WaitingFile:
+        arrived = item["LastModified"].astimezone(UTC).replace(microsecond=0)
+        file = InboxFile(item["Key"], item["ETag"].strip('"'), arrived.isoformat())
+        if _UNFINISHED.search(below):
+            return WaitingFile(file, below, item["Size"], "unfinished")
+        changing = max(0.0, age.total_seconds()) < self.quiet_seconds
+        return WaitingFile(file, below, item["Size"], "changing" if changing else "ready")
 
     def rule(self, file: InboxFile) -> InboxRule:
         """Return the rule for the file: the one whose prefix is the longest that its key begins with, below the inbox."""
@@ -140,11 +135,12 @@ class Inbox:
         between, and what was imported is what goes. A file that was replaced once more stays, as a new file, and the one
         before it is no more: then the answer is None. Doing this again changes nothing.
         """
-        target = self._targets(file)[reason is not None]
+        archive = PROCESSED if reason is None else FAILED
+        target = f"{self.prefix}{archived_name(archive, file.key.removeprefix(self.prefix), file.version_id)}"
         version = f'"{etag or file.etag}"'
         moved = self._copy(file.key, target, version)
         if not moved and not self._head(target):
-            log.warning("%s was replaced or removed meanwhile; there is nothing to archive.", self._name(file.key))
+            log.warning("%s was replaced or removed meanwhile; there is nothing to archive.", self.name(file.key))
             return None
         if reason is not None:
             self._write(f"{target}.txt", reason)
@@ -158,7 +154,7 @@ class Inbox:
         key = f"{stem}_rest_{file.version_id}.csv"
         put = partial(self._s3.put_object, IfNoneMatch="*", ContentType="text/csv; charset=utf-8")
         self._call("written", key, "s3:PutObject", put, Bucket=self.bucket, Key=key, Body=content)
-        log.info("%s holds the rows that the next night takes up.", self._name(key))
+        log.info("%s holds the rows that the next night takes up.", self.name(key))
 
     def place(self, file: InboxFile) -> str | None:
         """Return the key where this version of the file lies now, or None if it was replaced or removed before it was filed."""
@@ -168,19 +164,19 @@ class Inbox:
             return file.key
         return next((key for key in self._targets(file) if self._head(key)), None)
 
+    def reason(self, key: str) -> str:
+        """Return the text beside a failed file, whose `key` it is; nothing if it is gone."""
+        found = self._call("read", key, "s3:GetObject", self._s3.get_object, Bucket=self.bucket, Key=key)
+        return found["Body"].read(MAX_REASON_BYTES).decode(errors="replace") if found else ""
+
+    def name(self, key: str) -> str:
+        """Return the s3:// address of a key."""
+        return f"s3://{self.bucket}/{key}"
+
     def _targets(self, file: InboxFile) -> list[str]:
         """Return the file's keys in the folders ARCHIVES."""
-        folders, slash, name = file.key.removeprefix(self.prefix).rpartition("/")
-        return [f"{self.prefix}{filed}{folders}{slash}{file.version_id}_{name}" for filed in ARCHIVES]
-
-    def _is_other(self, key: str) -> bool:
-        below = key.removeprefix(self.prefix)
-        if not below or below.endswith("/") or below.startswith(ARCHIVES):
-            return True
-        if _UNFINISHED.search(below):
-            log.info("%s is left alone: its name says that it is not finished.", self._name(key))
-            return True
-        return False
+        below = file.key.removeprefix(self.prefix)
+        return [f"{self.prefix}{archived_name(archive, below, file.version_id)}" for archive in ARCHIVES]
 
     # ---- S3
 
@@ -217,7 +213,7 @@ class Inbox:
             "deleted", key, permission, self._s3.delete_object, Bucket=self.bucket, Key=key, IfMatch=version
         )
         if deleted is None:
-            log.info("%s was replaced meanwhile; it stays, as a new file.", self._name(key))
+            log.info("%s was replaced meanwhile; it stays, as a new file.", self.name(key))
 
     def _call(self, doing: str, key: str, permission: str, call: Callable[..., Any], **arguments: object) -> Any:
         """Make a call and return its answer; None if the object is gone or another version."""
@@ -228,9 +224,6 @@ class Inbox:
                 return None
             raise self._failure(doing, key, error, permission) from error
 
-    def _name(self, key: str) -> str:
-        return f"s3://{self.bucket}/{key}"
-
     def _failure(self, doing: str, key: str, error: Exception, permission: str) -> InboxError:
         missing = "create the bucket or correct the setting 'inbox'"
-        return aws.failure(InboxError, error, doing, self._name(key), allow=permission, missing=missing)
+        return aws.failure(InboxError, error, doing, self.name(key), allow=permission, missing=missing)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from cognito_import.errors import IncompleteRunError
-from cognito_import.inbox import ARCHIVES
+from cognito_import.inbox_files import FAILED
 from cognito_import.invitations import hand_on, handed_on
 from cognito_import.report.delivery import Reported, failure_reason
 from cognito_import.report.rest import rest_of
@@ -15,7 +15,8 @@ from cognito_import.report.rest import rest_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cognito_import.inbox import Inbox, InboxFile
+    from cognito_import.inbox import Inbox
+    from cognito_import.inbox_files import InboxFile
     from cognito_import.run.folder import RunFolder
 
 MAX_WAIT_SECONDS: Final = 600.0
@@ -60,7 +61,7 @@ def raise_if_incomplete(inbox: Inbox, listed: list[InboxFile]) -> None:
     """Raise IncompleteRunError unless every file of the night lies in `processed/`, or was replaced and waits anew."""
     places = [inbox.place(file) for file in listed]
     left = sum(place == file.key for file, place in zip(listed, places, strict=True))
-    failed = [place for place in places if place and place.startswith(f"{inbox.prefix}{ARCHIVES[1]}")]
+    failed = [place for place in places if place and place.startswith(f"{inbox.prefix}{FAILED}")]
     if not failed and not left:
         log.info("Processed files: %d.", len(listed))
         return

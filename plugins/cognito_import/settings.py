@@ -181,9 +181,13 @@ class Settings:
             message = f"Variable {VARIABLE!r}: {found}."
             raise SettingsError(message) from None  # pydantic's error holds the values
 
+    def inbox_prefix(self, key: str) -> str:
+        """Return the prefix of the rule for a key below the inbox: of those that it begins with, the longest."""
+        return max(filter(key.startswith, self.inbox_rules), key=len)
+
     def inbox_rule(self, key: str) -> InboxRule:
-        """Return the rule for a key below the inbox: of those whose prefix it begins with, the one with the longest."""
-        return self.inbox_rules[max(filter(key.startswith, self.inbox_rules), key=len)]
+        """Return the rule for a key below the inbox."""
+        return self.inbox_rules[self.inbox_prefix(key)]
 
     def groups_allowed(self, source: tuple[str, str] | None = None) -> tuple[str, ...]:
         """Return the groups that a row may name, empty for any; `source` is the bucket and key that the rows come from.

@@ -28,6 +28,21 @@ ROLES = ("viewer", "user", "op", "admin")
 HEADER = {"X-Cognito-Import": "test"}
 
 
+def inbox(resources: Resources) -> dict[str, Any]:
+    """Settings of an inbox whose files are ready at once."""
+    rules = {
+        "": {"adminemail": "all@secret.example.com"},
+        "leavers/": {"adminemail": "hr@secret.example.com", "jobtype": "delete"},
+    }
+    return {"inbox": f"s3://{resources.bucket}/inbox/", "inbox_rules": rules, "inbox_quiet_seconds": 0}
+
+
+@pytest.fixture
+def inbox_settings() -> Callable[[Resources], dict[str, Any]]:
+    """Give those settings for any resources."""
+    return inbox
+
+
 @dataclass
 class Page:
     """The page of one API server; a role's user has its name, and for a password, too."""
@@ -44,10 +59,10 @@ class Page:
             cookies = {"_token": answer.json()["access_token"]}
         return httpx.Client(base_url=f"{self.url}/cognito-import/", cookies=cookies, headers=HEADER, timeout=60)
 
-    def trigger(self, conf: dict[str, Any]) -> str:
+    def trigger(self, conf: dict[str, Any], dag: str = DAG, run_id: str | None = None) -> str:
         """A run that nobody begins."""
         with closing(AirflowRest(self.url, "admin", "admin")) as rest:
-            return rest.trigger(DAG, conf)
+            return rest.trigger(dag, conf, run_id)
 
     def end(self, run: str, state: str = "success") -> None:
         """Have a run end."""
@@ -69,7 +84,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         for name, value in aws.environment().items():
             patch.setenv(name, value)
         with Resources() as resources:
-            variable = resources.variable(locale="en")
+            variable = resources.variable(locale="en", **inbox(resources))
             url = f"http://127.0.0.1:{lease.port}"
             own = stack_settings(
                 home=home,

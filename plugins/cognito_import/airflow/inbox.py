@@ -42,7 +42,8 @@ class ImportFile(TriggerDagRunOperator):
 
     def execute(self, context: Context) -> None:
         """Start the run, or go on waiting for it."""
-        from cognito_import.inbox import Inbox, InboxFile
+        from cognito_import.inbox import Inbox
+        from cognito_import.inbox_files import InboxFile
 
         file = InboxFile(**self.file)
         self.trigger_run_id = file.run_id
@@ -83,7 +84,8 @@ def list_files() -> list[dict[str, str]]:
 def archive_if_ended(file: dict[str, str]) -> PokeReturnValue:
     """Move the file if its run has ended; the value is its new key."""
     from cognito_import import night
-    from cognito_import.inbox import Inbox, InboxFile
+    from cognito_import.inbox import Inbox
+    from cognito_import.inbox_files import InboxFile
     from cognito_import.run.folder import RunFolder
     from cognito_import.run.manifest import run_name
 
@@ -101,7 +103,8 @@ def archive_if_ended(file: dict[str, str]) -> PokeReturnValue:
 def raise_if_incomplete(listed: list[dict[str, str]] | None) -> None:
     """Raise AirflowFailException if the inbox was not listed, or one of its files failed or was not archived."""
     from cognito_import import night
-    from cognito_import.inbox import Inbox, InboxFile
+    from cognito_import.inbox import Inbox
+    from cognito_import.inbox_files import InboxFile
 
     if listed is None:
         message = (

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def read_request() -> dict[str, Any]:
     """Check the request, store its users and return their counts."""
-    from cognito_import.inbox import is_from_inbox
+    from cognito_import.inbox_files import is_from_inbox
     from cognito_import.ingest import ingest_request
 
     dag_run = get_current_context()["dag_run"]
@@ -121,7 +121,7 @@ def finish() -> None:
 
 def _conclude() -> Ending:
     """Report the run as it stands. What was reported before is not mailed again."""
-    from cognito_import.inbox import is_from_inbox
+    from cognito_import.inbox_files import is_from_inbox
     from cognito_import.report.ending import conclude
 
     with final_errors():

@@ -3,9 +3,10 @@
 | for | Airflow's permission on the DAG `cognito_import` |
 | --- | --- |
 | the page, counts, settings | reading its runs |
-| addresses, lists, starting, the check of AWS | creating a run |
+| addresses, names of files, lists, starting, the check of AWS | creating a run |
 
-Answers to deletions, stops and triggers go to Airflow's own API, so they have Airflow's permissions by themselves.
+Nights ask for reading the runs of the DAG `cognito_import_nightly`. Answers to deletions, stops and triggers go to Airflow's own
+API, so they have Airflow's permissions by themselves.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 from cognito_import.airflow import private
 
 DAG: Final = "cognito_import"
+NIGHTLY: Final = "cognito_import_nightly"
 HEADER: Final = "x-cognito-import"
 """Each change carries it. A form or an image of another site cannot, and a script there has to ask first (CORS preflight)."""
 
@@ -26,6 +28,7 @@ _SAFE: Final = frozenset({"GET", "HEAD"})
 signed_in = private.signed_in()
 may_read = private.may("GET", DAG)
 may_start = private.may("POST", DAG)
+may_read_nights = private.may("GET", NIGHTLY)
 
 User = Annotated[Any, signed_in]
 Database = Annotated[Session, private.database()]
@@ -38,9 +41,9 @@ def same_origin(request: Request) -> None:
         raise HTTPException(status.HTTP_403_FORBIDDEN, "The request does not come from the page; reload it.")
 
 
-def allowed(user: Any, method: str, entity: str = "RUN") -> bool:
-    """Tell whether Airflow lets the user do something to the imports."""
-    return private.is_allowed(user, method, entity, DAG)
+def allowed(user: Any, method: str, entity: str = "RUN", dag: str = DAG) -> bool:
+    """Tell whether Airflow lets the user do something to the imports, or to the nights."""
+    return private.is_allowed(user, method, entity, dag)
 
 
 def starter(user: User) -> bool:

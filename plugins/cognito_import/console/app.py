@@ -5,7 +5,9 @@
     access      who may do what, and that no other site can
     lists       uploads: check, correct, hand over as a `source`
     runs        lists of runs, one run, outcomes, CSV
+    inbox       what waits in the inbox, what was filed, and the nights
     overview    settings, and what preflight finds now
+    quotas      Cognito's quotas and their use
     static/     the page: plain HTML, CSS and JavaScript modules, nothing is built and nothing is fetched from elsewhere
 
 What Airflow's own API does with Airflow's own permissions, the page asks of it: triggering, stopping, answering.
@@ -21,7 +23,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Response, status
 from fastapi.responses import FileResponse, JSONResponse
 
 from cognito_import.addresses import hidden
-from cognito_import.console import lists, overview, runs
+from cognito_import.console import inbox, lists, overview, quotas, runs
 from cognito_import.console.access import may_read, same_origin, signed_in
 from cognito_import.errors import CognitoImportError, RequestError
 
@@ -44,7 +46,7 @@ log = logging.getLogger(__name__)
 app = FastAPI(
     title="Cognito import", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(same_origin)]
 )
-for router in (lists.router, runs.router, overview.router):
+for router in (lists.router, runs.router, inbox.router, overview.router, quotas.router):
     app.include_router(router, prefix="/api", dependencies=[may_read])
 
 

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from fastapi import HTTPException, status
+
 from cognito_import.airflow.context import Aws, load_settings
 from cognito_import.run.folder import RunFolder
 from cognito_import.run.manifest import run_name
@@ -25,6 +27,10 @@ class Deployment:
     aws: Aws
     s3: Any
     cognito: Any
+
+    def shows_addresses(self, *, starter: bool) -> bool:
+        """Tell whether somebody who may start runs, or may not, sees addresses and the names of files."""
+        return starter or self.settings.console_addresses
 
     def folder(self, run_id: str) -> RunFolder:
         """Return the folder of a run of the DAG."""
@@ -47,3 +53,12 @@ def current() -> Deployment:
                 _current = Deployment(settings, aws, aws.s3, aws.cognito)
             _read = time.monotonic()
         return _current
+
+
+def current_with_addresses(*, starter: bool) -> Deployment:
+    """Return the deployment to whoever may see addresses; refuse it to the others."""
+    deployed = current()
+    if not deployed.shows_addresses(starter=starter):
+        message = "Addresses and names of files are shown to those who may start a run (or set 'console_addresses')."
+        raise HTTPException(status.HTTP_403_FORBIDDEN, message)
+    return deployed

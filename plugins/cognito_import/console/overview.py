@@ -31,7 +31,8 @@ router = APIRouter()
 @router.get("/session")
 def session(user: User, starter: Starter) -> dict[str, Any]:
     """Return who is asking, what they may do, and what a run does unless its request says otherwise."""
-    settings = deployment.current().settings
+    deployed = deployment.current()
+    settings = deployed.settings
     engines = [engine for engine in ENGINES if engine != "step_functions" or settings.state_machine_arn]
     return {
         "user": user.get_name(),
@@ -39,7 +40,7 @@ def session(user: User, starter: Starter) -> dict[str, Any]:
         "may_start": starter,
         "may_stop": allowed(user, "PUT"),
         "may_answer": allowed(user, "PUT", "HITL_DETAIL"),
-        "addresses": starter or settings.console_addresses,
+        "addresses": deployed.shows_addresses(starter=starter),
         "jobtypes": JOB_TYPES,
         "engines": engines,
         "options": [key for key in KEYS if key not in ("data", "lines", "source")],
@@ -54,8 +55,9 @@ def session(user: User, starter: Starter) -> dict[str, Any]:
 @router.get("/settings")
 def settings_in_force(starter: Starter) -> list[dict[str, Any]]:
     """Return each setting with its value, without secrets, and without addresses for whoever may not see them."""
-    settings = deployment.current().settings
-    return [_shown(settings, one.name, starter or settings.console_addresses) for one in fields(Settings)]
+    deployed = deployment.current()
+    addresses = deployed.shows_addresses(starter=starter)
+    return [_shown(deployed.settings, one.name, addresses) for one in fields(Settings)]
 
 
 def _shown(settings: Settings, name: str, addresses: bool) -> dict[str, Any]:  # noqa: FBT001

@@ -31,6 +31,13 @@ _SETTLED: Final = timedelta(minutes=15)
 router = APIRouter()
 
 
+def told_of(row: Row[Any]) -> dict[str, Any]:
+    """Return what Airflow says of a run."""
+    moments = {name: getattr(row, name) for name in ("run_after", "start_date", "end_date")}
+    told = {name: moment.isoformat() if moment else None for name, moment in moments.items()}
+    return {"run": row.run_id, "state": str(row.state), "started_by": row.triggering_user_name, **told}
+
+
 @router.get("/runs")
 def list_runs(
     session: Database,
@@ -63,8 +70,8 @@ def one_run(session: Database, starter: Starter, run: str, lang: Locale = "en") 
     view = _view(deployed, row)
     asking = private.task_state(session, DAG, run, APPROVAL) in ASKING
     session.commit()
-    seen = _sees_addresses(deployed, starter=starter)
-    return {**_told(row), "asking": asking, "addresses": seen, **view.details(lang, addresses=seen)}
+    seen = deployed.shows_addresses(starter=starter)
+    return {**told_of(row), "asking": asking, "addresses": seen, **view.details(lang, addresses=seen)}
 
 
 @router.get("/run/outcomes")
@@ -79,7 +86,7 @@ def outcomes(  # noqa: PLR0913, PLR0917 - the query of an endpoint
     lang: Locale = "en",
 ) -> dict[str, Any]:
     """Return a page of the run's outcomes."""
-    deployed = _deployed_for_addresses(starter=starter)
+    deployed = deployment.current_with_addresses(starter=starter)
     view = _view(deployed, _row(session, run))
     session.commit()
     return view.outcomes(lang, q, kind, offset, limit)
@@ -88,7 +95,7 @@ def outcomes(  # noqa: PLR0913, PLR0917 - the query of an endpoint
 @router.get("/run/report.csv")
 def report(session: Database, starter: Starter, run: str) -> StreamingResponse:
     """Stream the run's CSV out of S3."""
-    deployed = _deployed_for_addresses(starter=starter)
+    deployed = deployment.current_with_addresses(starter=starter)
     key = _view(deployed, _row(session, run)).report_key()
     session.commit()
     if key is None:
@@ -111,7 +118,7 @@ def report(session: Database, starter: Starter, run: str) -> StreamingResponse:
 @router.get("/run/again")
 def again(session: Database, starter: Starter, run: str) -> dict[str, Any]:
     """Return the request that runs the failed rows again."""
-    deployed = _deployed_for_addresses(starter=starter)
+    deployed = deployment.current_with_addresses(starter=starter)
     view = _view(deployed, _row(session, run))
     session.commit()
     manifest, key = view.folder.manifest(), view.report_key()
@@ -123,17 +130,11 @@ def again(session: Database, starter: Starter, run: str) -> dict[str, Any]:
 
 
 def _listed(deployed: Deployment, row: Row[Any], asking: set[str]) -> dict[str, Any]:
-    told = {**_told(row), "asking": row.run_id in asking}
+    told = {**told_of(row), "asking": row.run_id in asking}
     try:
         return {**told, **_view(deployed, row).summary()}
     except CognitoImportError:  # one folder that cannot be read hides no other run
         return {**told, "read": False, "unreadable": True}
-
-
-def _told(row: Row[Any]) -> dict[str, Any]:
-    moments = {name: getattr(row, name) for name in ("run_after", "start_date", "end_date")}
-    told = {name: moment.isoformat() if moment else None for name, moment in moments.items()}
-    return {"run": row.run_id, "state": str(row.state), "started_by": row.triggering_user_name, **told}
 
 
 def _row(session: Database, run: str) -> Row[Any]:
@@ -147,15 +148,3 @@ def _view(deployed: Deployment, row: Row[Any]) -> RunView:
     ended = row.end_date if str(row.state) in {"success", "failed"} else None
     settled = ended is not None and datetime.now(UTC) - ended > _SETTLED
     return RunView(deployed.folder(row.run_id), str(row.state), ended.isoformat() if ended else "", settled)
-
-
-def _sees_addresses(deployed: Deployment, *, starter: bool) -> bool:
-    return starter or deployed.settings.console_addresses
-
-
-def _deployed_for_addresses(*, starter: bool) -> Deployment:
-    deployed = deployment.current()
-    if not _sees_addresses(deployed, starter=starter):
-        message = "Addresses are shown to those who may start a run (or set 'console_addresses')."
-        raise HTTPException(status.HTTP_403_FORBIDDEN, message)
-    return deployed

@@ -43,12 +43,12 @@ export function address(path, query = {}) {
 
 export const own = (path, query, options) => request(address(path, query), options);
 
-const dag = () => `dags/${encodeURIComponent("cognito_import")}`;
+const dag = (id = "cognito_import") => `dags/${encodeURIComponent(id)}`;
 const runPath = (run) => `${dag()}/dagRuns/${encodeURIComponent(run)}`;
 const question = (run) => `${runPath(run)}/taskInstances/approve/-1/hitlDetails`;
 const airflow = (path, options) => request(new URL(path, AIRFLOW), options);
 
-export const trigger = (conf) => airflow(`${dag()}/dagRuns`, { method: "POST", json: { logical_date: null, conf } });
+export const trigger = (conf, id) => airflow(`${dag(id)}/dagRuns`, { method: "POST", json: { logical_date: null, conf } });
 export const stop = (run) => airflow(runPath(run), { method: "PATCH", json: { state: "failed" } });
 export const asked = (run) => airflow(question(run));
 export const answer = (run, option) =>

@@ -1,6 +1,7 @@
 // The page: its views by the address behind `#`, the language, and the colours of Airflow around it.
 import { html, render, useEffect, useState } from "./vendor/preact.js";
 import { own } from "./api.js";
+import { Inbox } from "./inbox.js";
 import { NewImport } from "./new.js";
 import { Loading, Problem, useLoaded } from "./parts.js";
 import { Run } from "./run.js";
@@ -33,7 +34,7 @@ function route() {
   return { view: view || "new", run: run ? decodeURIComponent(run) : "" };
 }
 
-const VIEWS = { new: NewImport, runs: Runs, run: Run, settings: Settings };
+const VIEWS = { new: NewImport, runs: Runs, run: Run, inbox: Inbox, settings: Settings };
 
 function App() {
   const [place, setPlace] = useState(route());
@@ -52,7 +53,7 @@ function App() {
   const here = (view) => (view === place.view || (view === "runs" && place.view === "run") ? "page" : undefined);
   const link = (view) => html`<a href=${`#/${view}`} aria-current=${here(view)}>${t(`view.${view}`)}</a>`;
   return html`<header class="top">
-      <nav aria-label=${t("views")}>${link("new")} ${link("runs")} ${link("settings")}</nav>
+      <nav aria-label=${t("views")}>${link("new")} ${link("runs")} ${link("inbox")} ${link("settings")}</nav>
       <label class="language"><span class="unseen">${t("language")}</span>
         <select value=${language()} onChange=${choose}>
           <option value="en">English</option><option value="ja">日本語</option>
