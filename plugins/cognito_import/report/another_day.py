@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from cognito_import.engine.completion import WOULD_BE_INVITED
-from cognito_import.inbox import is_from_inbox
+from cognito_import.inbox_files import is_from_inbox
 from cognito_import.outcomes import WOULD_COMPLETE, WOULD_CREATE, Outcome
 from cognito_import.run import daily_limit
 from cognito_import.run.daily_limit import Share

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from cognito_import.engine import claims
 from cognito_import.engine.breaker import GO_ON
-from cognito_import.inbox import is_from_inbox
+from cognito_import.inbox_files import is_from_inbox
 from cognito_import.outcomes import INTERRUPTED, NOT_ATTEMPTED
 from cognito_import.report.rendering import one_line
 from cognito_import.run import daily_limit
