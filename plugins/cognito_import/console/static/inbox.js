@@ -81,7 +81,7 @@ function Waiting({ inbox }) {
       <thead><tr><th>${t("file")}</th><th>${t("arrived")}</th><th>${t("inbox.rule")}</th><th>${t("state")}</th></tr></thead>
       <tbody>${files.rows.map((file) => html`<tr key=${file.name}>
         <${File} file=${file} />
-        <td>${moment(file.arrived)}</td>
+        <td class="when">${moment(file.arrived)}</td>
         <td>${t(`job.${file.rule.jobtype}`)} <span class="soft">${t(`engine.${file.rule.engine}`)}</span><br />
           ${file.rule.adminemail} <span class="soft">${t(file.rule.prefix ? "inbox.prefix" : "inbox.any", { prefix: file.rule.prefix })}</span></td>
         <td>${file.run
@@ -108,7 +108,7 @@ function Filed() {
       <thead><tr><th>${t("file")}</th><th>${t("inbox.when")}</th><th>${t("run")}</th>${kind === "failed" && html`<th>${t("reason")}</th>`}</tr></thead>
       <tbody>${files.rows.map((file) => html`<tr key=${file.place}>
         <${File} file=${file} />
-        <td title=${file.arrived ? t("inbox.arrived", { at: moment(file.arrived) }) : undefined}>${moment(file.filed)}</td>
+        <td class="when" title=${file.arrived ? t("inbox.arrived", { at: moment(file.arrived) }) : undefined}>${moment(file.filed)}</td>
         <td><${RunLink} run=${file.run} /></td>
         ${kind === "failed" && html`<td class="why">${file.reason.map((line) => html`<p>${line}</p>`)}<code class="id">${file.place}</code></td>`}
       </tr>`)}</tbody></table></div>`}
@@ -125,9 +125,9 @@ function Nights({ nights, names, offset, onMove }) {
     ${found?.nights.length > 0 && html`<div class="wide"><table>
       <thead><tr><th>${t("started")}</th><th>${t("by")}</th><th>${t("night.runs")}</th><th>${t("state")}</th>${names && html`<th>${t("night.files")}</th>`}</tr></thead>
       <tbody>${found.nights.map((night) => html`<tr key=${night.run}>
-          <td>${moment(night.start_date ?? night.run_after)}</td>
+          <td class="when">${moment(night.start_date ?? night.run_after)}</td>
           <td>${night.started_by || t("schedule")}</td>
-          <td>${Object.entries(night.runs).map(([state, n]) => `${t(`state.${state}`)} ${number(n)}`).join(", ") || t("night.nothing")}</td>
+          <td>${Object.entries(night.runs).map(([state, n]) => `${t(`state.${state}`)} ${number(n)}`).join(", ") || t(["success", "failed"].includes(night.state) ? "night.nothing" : "night.unlisted")}</td>
           <td><${State} run=${night} /></td>
           ${names && html`<td>${Object.keys(night.runs).length > 0 && html`<button type="button" class="small" aria-expanded=${open === night.run}
             onClick=${() => setOpen(open === night.run ? "" : night.run)}>${t(open === night.run ? "hide" : "show")}</button>`}</td>`}
