@@ -89,7 +89,7 @@ def test_who_was_changed_since_is_left(run, resources):
     assert "was disabled" in told[BEN].message
     assert resources.users().keys() == {ANNA, BEN}
     japanese = Reasons("ja", "undo").told(told[BEN]).message
-    assert japanese == "インポートの後に無効化されたため、削除していません。"
+    assert japanese == "インポートの後に無効化されたため、削除の対象外です。"
 
 
 def test_a_change_of_an_attribute_counts(run, resources, monkeypatch):

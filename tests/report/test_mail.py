@@ -30,6 +30,9 @@ def test_invitations_are_told(locale: str, yes: str, no: str) -> None:
         for part in parts(composed(locale=locale, invited=invited)):
             assert said in part
             assert other not in part
+    again = {"ja": "まだサインインしていない", "en": "had not signed in yet"}[locale]
+    assert again in composed(Summary(3, 0, 0, 0, 0, existed=3), locale=locale, invited=True, resent=True).text
+    assert again not in composed(locale=locale, invited=True).text
     for nobody in (composed(locale=locale), composed(Summary(3, 0, 3, 0, 0), locale=locale, invited=True)):
         assert not any(said in nobody.text for said in (yes, no))
 
@@ -94,7 +97,7 @@ def test_users_who_existed_and_are_finished_are_counted_apart(locale: str, chang
         ),
         (
             "en",
-            "[Cognito] [Dry run] Dry run of the {}, 2026-11-22 17:05 JST (2 would fail)",
+            "[Cognito] [Dry run] {}, 2026-11-22 17:05 JST (2 would fail)",
             [
                 "Changes made: none",
                 "makes 2,040 calls to Cognito, and takes 2 min or more",
@@ -108,7 +111,7 @@ def test_a_dry_run_says_that_nothing_was_changed(locale: str, subject: str, told
     """In the subject and the body, with what the real run would take, and the request for that."""
     act = {
         "ja": ("インポート", "一括削除", "一括無効化", "一括有効化"),
-        "en": ("user import", "bulk user deletion", "bulk user disabling", "bulk user enabling"),
+        "en": ("User import", "Bulk user deletion", "Bulk user disabling", "Bulk user enabling"),
     }[locale][JOB_TYPES.index(jobtype)]
     expected = Expected(2_040, 2)
     summary = Summary(1_000, 980, 10, 2, 0, 0, (Reason("InvalidAddress", "x", 2),), existed=5, incomplete=3)
@@ -132,7 +135,7 @@ def test_an_undo_says_which_import_it_undid(locale: str, act: str) -> None:
     assert act in undone.subject
     for text in parts(undone):
         assert "run-7" in text
-    assert conf in composed(FINE, locale=locale, undo=conf).text
+    assert f"    {conf}" in composed(FINE, locale=locale, undo=conf).text.splitlines()
     assert conf not in composed(STOPPED, locale=locale, undo=conf).text
 
 

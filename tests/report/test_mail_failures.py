@@ -4,25 +4,33 @@
 from __future__ import annotations
 
 import pytest
-from tests.report.mails import FAILURES, FINE, JOBS, LOCALES, STOPPED, Page, composed, link, parts
+from tests.report.mails import FAILURES, FINE, JOBS, LOCALES, NOW, STOPPED, Page, composed, link, parts
 
 from cognito_import.report.reasons import Way
 from cognito_import.report.results import Reason, Summary
+from cognito_import.run.approval import Answer, Approval
+
+
+def answered(answer: Answer) -> Approval:
+    """Return where a question stands."""
+    return Approval(answer, NOW.isoformat(), 86_400, "hanako")
 
 
 @LOCALES
 @pytest.mark.parametrize("denial", ["rejected", "lapsed", "asked"])
-def test_a_deletion_that_was_not_approved_says_so(locale: str, denial: str) -> None:
-    """Subject and top say that nobody agreed, not that something broke, and what to do to ask again."""
-    summary = Summary(3, 0, 0, 0, 3, 0, (Reason("NotAttempted", "The run was rejected by hanako.", 3),))
+def test_a_deletion_that_was_not_approved_says_so(locale: str, denial: Answer) -> None:
+    """Subject and top say that nobody agreed, not that something broke, who said no, and what to do to ask again."""
+    summary = Summary(3, 0, 0, 0, 3, 0, (Reason("NotAttempted", "repeated", 3),))
     usual = composed(summary, locale=locale, jobtype="delete")
-    message = composed(summary, locale=locale, jobtype="delete", denial=denial)
+    message = composed(summary, locale=locale, jobtype="delete", denial=answered(denial))
     said = {"ja": "ユーザー一括削除は承認されませんでした", "en": "ulk user deletion was not approved"}[locale]
     assert {"ja": "承認されませんでした", "en": "not approved"}[locale] in message.subject
     for part in parts(message):
         assert said in part
         assert "approve" in part
-        assert "rejected by hanako" in part
+        assert ("hanako" in part) is (denial == "rejected")
+        assert part.index("2026-11-22 17:05 JST") < part.index("run-1")
+        assert "repeated" not in part
     assert not any(said in part for part in (usual.subject, *parts(usual)))
 
 
@@ -34,10 +42,26 @@ def test_a_deletion_that_was_not_approved_says_so(locale: str, denial: str) -> N
 def test_a_refused_deletion_says_how_many_are_left_as_they_were(locale: str, total: int, said: dict[str, str]) -> None:
     """All of them, or all but those that an earlier approval had deleted."""
     summary = Summary(total, total - 7, 0, 0, 7, 0, (Reason("NotAttempted", "The run was rejected by hanako.", 7),))
-    message = composed(summary, locale=locale, jobtype="delete", denial="rejected")
+    message = composed(summary, locale=locale, jobtype="delete", denial=answered("rejected"))
     for part in parts(message):
         assert said[locale] in part
     assert {"ja": "要対応", "en": "ACTION"}[locale] not in message.subject
+
+
+@LOCALES
+@pytest.mark.parametrize(
+    ("summary", "said"),
+    [
+        (FINE, {"ja": "15 件は登録済み", "en": "nobody failed. 15 of 1,000"}),
+        (FAILURES, {"ja": "1,000 件のうち 5 件が失敗しました", "en": "5 of 1,000 users failed"}),
+        (Summary(3, 3, 0, 0, 0), {"ja": "対象 3 件の処理がすべて完了", "en": "Complete: nobody failed."}),
+    ],
+    ids=["existed", "failed", "fine"],
+)
+def test_a_run_that_is_over_says_how_it_went_first(locale: str, summary: Summary, said: dict[str, str]) -> None:
+    """Before anything else, where a list of mails shows it."""
+    assert said[locale] in composed(summary, locale=locale).text.splitlines()[2]
+    assert said[locale] in Page(composed(summary, locale=locale).html).text
 
 
 @LOCALES

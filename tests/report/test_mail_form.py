@@ -65,11 +65,6 @@ def test_subject_tells_job_result_and_local_time(locale: str, jobtype: str, summ
     assert composed(summary, locale=locale, jobtype=jobtype).subject == subject
 
 
-def test_subject_of_a_test_has_its_prefix() -> None:
-    """Outside production the subject begins with the prefix, so that it is not mistaken."""
-    assert composed(test_prefix="[staging]").subject.startswith("[staging] 【Cognito】")
-
-
 @pytest.mark.parametrize(
     ("locale", "time_zone", "ends"),
     [
@@ -124,12 +119,6 @@ def test_what_comes_from_outside_stays_text(locale: str, text: str) -> None:
     )
     assert Page(full.html).tags == Page(plain.html).tags
     assert len(full.text.split("\n")) == len(plain.text.split("\n"))
-
-
-@given(text=st.text(max_size=50))
-def test_subject_is_one_line(text: str) -> None:
-    """Nothing puts a line break or another control character into the subject."""
-    assert composed(test_prefix=text).subject.isprintable()
 
 
 def test_mail_s_repr_hides_the_link() -> None:

@@ -59,6 +59,7 @@ def test_each_reason_of_the_check_is_told_in_japanese():
     assert "140 文字" in told[6]
     assert "U+0020" in told[7]
     assert "'groups' の誤りではありませんか" in told[10]
+    assert "useremail が空です" in told[4]
     assert "useremail が数値です" in told[5]
     assert "2 個の配列" in told[20]
 
@@ -104,6 +105,13 @@ def test_who_is_left_is_never_told_to_be_imported_again(locale, way, code, messa
         assert "AccessDeniedException: User x is not authorized." in told
         assert ("権限が不足しています" in told) is (locale == "ja")
     assert "<" not in told
+
+
+def test_a_service_s_sentence_without_a_full_stop_does_not_run_into_ours():
+    """As AWS writes that something is not allowed."""
+    message = "AccessDeniedException: User x is not authorized to perform: y on resource: z"
+    assert f"{message}. When it is fixed" in Reasons("en", "run-1").message(NOT_ATTEMPTED, message)
+    assert "。）" not in Reasons("ja", "run-1").message(NOT_ATTEMPTED, f"{message}。")
 
 
 @LOCALES

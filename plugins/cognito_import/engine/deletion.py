@@ -35,7 +35,7 @@ class Deletion(Change):
     def without_call(cls, row: UserRow, user: Mapping[str, Any], objection: Objection) -> Outcome | None:
         """Return the outcome of a user who may not be deleted: of an undo also of one who is not as the import left it."""
         if row.username and (change := _change(row, user)):
-            message = f"Since the import the user {change}, so it was not deleted."
+            message = f"Since the import the user {change}, so it is left as it is."
             return Outcome.failed(row.row, row.useremail, CHANGED_SINCE, message, row.username)
         return super().without_call(row, user, objection)
 

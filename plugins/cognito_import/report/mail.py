@@ -1,12 +1,8 @@
-"""The administrator's mail: composed from the report's counts and link, sent through SES.
-
-`rendering` lays it out.
-"""
+"""The administrator's mail: composed from the report's counts and link, laid out by `rendering`, sent through SES."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -14,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cognito_import import aws
 from cognito_import.errors import ReportError
+from cognito_import.outcomes import NOT_ATTEMPTED
 from cognito_import.report.another_day import Waiting
 from cognito_import.report.reasons import Reasons, Way, lines, translated
 from cognito_import.report.rendering import Mail, one_line, render, templates
@@ -29,6 +26,7 @@ if TYPE_CHECKING:
     from cognito_import.report.link import Link
     from cognito_import.report.pace_kept import PaceKept
     from cognito_import.report.results import Summary
+    from cognito_import.run.approval import Approval
 
 ADVICE: Final = {
     "AccountSendingPausedException": "SES has paused the account's sending: see its reputation there",
@@ -57,29 +55,29 @@ def compose(  # noqa: PLR0913 - what a mail depends on
     time_zone: str,
     now: datetime,
     engine_note: str | None = None,
-    denial: str = "",
+    denial: Approval | None = None,
     again: str = "",
     undo: str = "",
     undone: str = "",
     page: str = "",
     invited: bool | None = None,
+    resent: bool = False,
     expected: Expected | None = None,
     pace: PaceKept | None = None,
     waiting: Waiting = Waiting(),  # noqa: B008 - a tuple
     way: Way = "airflow",
-    test_prefix: str = "",
 ) -> Mail:
     """Compose the mail that says what ran and what became of the users, with the link and its true end.
 
     `jobtype` is one of `settings.JOB_TYPES`, `locale` `ja` or `en`, `time_zone` an IANA name; `now` has a time zone.
     `page` is the run's http(s) address in Airflow, or empty; `invited` says whether Cognito mailed invitations to those
-    who were created, None where nobody is created.
-    `again` is the request that runs the failed rows again, as JSON in one line. `expected` is what a dry run expects of the
-    real run, None for a run that was none. `pace` is how fast the run was, None where nobody knows. `waiting` is who waits.
-    `undo` is the request that undoes this run, as JSON, and `undone` the import that it has undone; both may be empty.
-    `denial` is the answer to a question that was not approved (see `approval`), else empty.
-    `way` says how the run is continued, `engine_note` what went wrong with the engine ("batch 3: worker killed").
-    `test_prefix` goes before the subject of a test's mail. A run with users left says so in the subject and at the top.
+    who were created, None where nobody is created, and `resent` whether also to those who had not signed in yet.
+    `again` is the request that runs the failed rows again, `undo` the one that undoes this run, as JSON in one line, and
+    `undone` the import that it has undone; all may be empty. `expected` is what a dry run expects of the real run, None
+    for a run that was none. `pace` is how fast the run was, None where nobody knows, and `waiting` who waits for another day.
+    `denial` is the answer to a question that was not approved, if there is one. `way` says how the run is continued,
+    `engine_note` what went wrong with the engine ("batch 3: worker killed"). A run with users left says so in the subject
+    and at the top.
     """
     zone = ZoneInfo(time_zone)
     reasons = Reasons(locale, one_line(run), way=way)
@@ -88,6 +86,7 @@ def compose(  # noqa: PLR0913 - what a mail depends on
         "reasons": [
             {**reason._asdict(), "message": one_line(reason.message), "hint": reasons.hint(reason.code)}
             for reason in summary.reasons
+            if not (denial and reason.code == NOT_ATTEMPTED)  # the top of the mail says it
         ],
         "to_continue": reasons.to_continue,
         "way": way,
@@ -98,19 +97,20 @@ def compose(  # noqa: PLR0913 - what a mail depends on
         "japan": time_zone == "Asia/Tokyo",
         "now": aware(now).astimezone(zone),
         "expires_at": link.expires_at.astimezone(zone),
-        "denial": denial,
+        "denial": denial.answer if denial else "",
+        "denial_reason": translated(denial.reason(time_zone), locale) if denial else "",
         "again": one_line(again),
         "undo": one_line(undo),
         "undone": undone,
         "page": _page(page),
         "invited": invited,
+        "resent": resent,
         "expected": expected,
         "pace": pace,
         "waiting": waiting,
         "note": one_line(engine_note or "")[:_MAX_NOTE_LENGTH],
     }
-    mail = render("mail", values)
-    return replace(mail, subject=one_line(f"{test_prefix} {mail.subject}"))
+    return render("mail", values)
 
 
 def compose_rejection(  # noqa: PLR0913 - what the mail depends on
@@ -188,9 +188,8 @@ def engine_note(kind: str, detail: str, locale: str) -> str:
     `kind` is `stopped` (an error that every further user would meet), `asked` (see `breaker`), `unfinished` or `failed`;
     `detail` is what the service, the engine or the breaker said.
     """
-    return (
-        templates().get_template(f"notes.{locale}.jinja").render(kind=kind, detail=translated(detail, locale)).strip()
-    )
+    notes = templates().get_template(f"notes.{locale}.jinja")
+    return notes.render(kind=kind, detail=translated(detail, locale)).strip()
 
 
 def send(ses: SESClient, mail: Mail, sender: str, to: str) -> str:

@@ -31,6 +31,7 @@ Way = Literal["airflow", "execution", "command_line"]
 
 _PLACE: Final = re.compile(r"<(\w+)>")
 _NOT_APPROVED: Final = re.compile(r"The run was (?:rejected|not approved)|Nobody approved the run")
+_FULL_STOP: Final = re.compile(r"[^.。!?]\Z")
 _CODE_FIRST: Final = re.compile(r"(\w+): .*", re.DOTALL)
 
 
@@ -93,7 +94,10 @@ class Reasons:
         return hint
 
     def _sentence(self, name: str, detail: str) -> str:
-        return _filled(_texts(self.locale)[name], {"continue": self.to_continue, "detail": detail})
+        template: str = _texts(self.locale)[name]
+        # AWS's own sentences often lack their full stop, and a bracket needs none.
+        detail = detail.removesuffix("。") if "（<detail>）" in template else _FULL_STOP.sub(r"\g<0>.", detail)
+        return _filled(template, {"continue": self.to_continue, "detail": detail})
 
 
 @lru_cache(maxsize=1_000)
@@ -111,12 +115,17 @@ def lines(message: str, locale: str) -> list[str]:
 def _translated(text: str, table: str, texts: Mapping[str, Any]) -> str:
     """Translate by the templates of a table; what stands in a place of them by the table of the place's name."""
     templates: dict[str, str] = texts.get(table, {})
-    for template in sorted(templates, key=len, reverse=True):  # the longer one says more of the text
+    for template in sorted(templates, key=_literal_length, reverse=True):  # the longer one says more of the text
         match = _pattern(template).fullmatch(text)
         if match:
             values = {name: _translated(value, name, texts) for name, value in match.groupdict().items()}
             return _filled(templates[template], values)
     return text
+
+
+@cache
+def _literal_length(template: str) -> int:
+    return len(_PLACE.sub("", template))
 
 
 @cache
