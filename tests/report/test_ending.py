@@ -70,7 +70,16 @@ def test_a_rejected_request_is_told_once(folder, end, mails):
         with pytest.raises(IncompleteRunError, match=r"^'data' is an empty array"):
             ending.raise_if_incomplete()
     (mail,) = mails()
-    assert "'data' is an empty array" in mail["BodyText"]
+    assert "'data' が空の配列です" in mail["BodyText"]
+
+
+def test_the_note_of_a_rejected_request_says_why_without_addresses(folder, end):
+    """In the list of runs, which everybody may see, in the settings' language and short enough for it."""
+    folder.write_rejection(f"The request has 2 problems:\n- 'adminemail' is x@example.com.\n- {'long ' * 400}")
+    note = end().note(folder, "ja")
+    assert note.startswith("リクエストに 2 件の問題があります。 - 'adminemail' is …. - long")
+    assert note.endswith(f"; run {folder.run}")
+    assert len(note) < 1_000
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,14 @@ import pytest
 
 from cognito_import.engine import claims
 from cognito_import.engine.error_policy import POLICIES, ErrorPolicy
+from cognito_import.errors import RequestError
 from cognito_import.outcomes import EXISTS_CODES, INTERRUPTED, NOT_ATTEMPTED, Outcome
 from cognito_import.report import reasons
 from cognito_import.report.reasons import Reasons, translated
+from cognito_import.request.model import ImportRequest
 from cognito_import.request.users import check_users
 from cognito_import.run.approval import Approval
+from cognito_import.settings import Settings
 
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 ENGLISH_SENTENCE = re.compile(r"[A-Za-z]{3,} [a-z]{2,} [a-z]{2,}")
@@ -62,6 +65,37 @@ def test_each_reason_of_the_check_is_told_in_japanese():
     assert "useremail が空です" in told[4]
     assert "useremail が数値です" in told[5]
     assert "2 個の配列" in told[20]
+
+
+@pytest.mark.parametrize(
+    ("conf", "said"),
+    [
+        (3, "リクエストが数値です"),
+        ({"sorce": "s3://b/k.csv"}, "'sorce' というキーはありません（'source' の誤りではありませんか）"),
+        ({"data": ["a"], "zzz": 1}, "'zzz' というキーはありません。"),
+        ({"data": ["a"], "adminemail": None}, "'adminemail' がありません"),
+        ({"data": ["a"], "adminemail": "a@example.com, b@example.com"}, "1 つのメールアドレスではありません"),
+        ({"data": ["a"], "adminemail": "a@example.org"}, "'example.org' にはレポートを送信できません"),
+        ({"data": ["a"], "jobtype": "delte"}, "'delte'（'delete' の誤りではありませんか）。'import'、'delete'、'disable'"),
+        ({"data": ["a"], "engine": 1, "existing_users": "x"}, "リクエストに 2 件の問題があります"),
+        ({"data": {}}, "'data' がオブジェクトです"),
+        ({"source": "users.csv"}, "'source' が9 文字の文字列です"),
+        ({"undo": 1}, "'undo' が数値です"),
+        ({"data": ["a"], "resend_invitation": True}, "'invite' を true にした場合だけ"),
+        ({"data": ["a"], "dry_run": "x"}, "true または false"),
+        ({"lines": " "}, "'lines' が空です"),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_told_in_japanese(conf, said):
+    """Each sentence, so that no mail and no note is in two languages."""
+    required = {"user_pool_id": "ap-northeast-1_x", "report_bucket": "reports", "mail_from": "no-reply@example.com"}
+    settings = Settings.parse({**required, "allowed_admin_domains": ["example.com"]})
+    conf = {"adminemail": "a@example.com", **conf} if isinstance(conf, dict) else conf
+    with pytest.raises(RequestError) as wrong:
+        ImportRequest.parse(conf, settings)
+    told = reasons.lines(str(wrong.value), "ja")
+    assert said in "".join(told)
+    assert [line for line in told if not JAPANESE.search(line) or ENGLISH_SENTENCE.search(line)] == []
 
 
 @pytest.mark.parametrize("answer", ["rejected", "lapsed", "asked"])

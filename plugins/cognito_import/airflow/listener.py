@@ -20,7 +20,7 @@ DAGS: Final = frozenset({"cognito_import"})
 
 _MAX_NOTE_LENGTH: Final = 1_000
 """Characters, the size of the column."""
-_OURS: Final = re.compile(r"^[\d,]+ users?: .*; report s3://\S+$", re.MULTILINE)
+_OURS: Final = re.compile(r"^.*; run \S+(?:; report s3://\S+)?$", re.MULTILINE)
 """What an earlier end of the run has noted."""
 
 log = logging.getLogger(__name__)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from airflow.sdk import Param
+
+_DEFAULT: Final = {"null": "the deployment's default"}
+"""How the form shows a choice that nobody has made."""
 
 
 def request_params() -> dict[str, Param]:
@@ -48,9 +53,13 @@ def request_params() -> dict[str, Param]:
             None,
             type=["null", "string"],
             enum=[None, "fail", "complete"],
+            values_display={
+                **_DEFAULT,
+                "fail": "are failures, and left as they are",
+                "complete": "get the groups and attributes of the list",
+            },
             title="Users who exist",
-            description="Of an import: fail makes them failures; complete has them join the groups that they lack and gives them "
-            "the attributes that the list names. Leave empty for the deployment's default.",
+            description="Of an import: what becomes of users who are in the user pool already.",
         ),
         "dry_run": Param(
             None,
@@ -84,8 +93,9 @@ def request_params() -> dict[str, Param]:
             None,
             type=["null", "string"],
             enum=[None, "mapped", "step_functions"],
+            values_display={**_DEFAULT, "mapped": "tasks of Airflow", "step_functions": "AWS Step Functions"},
             title="Engine",
-            description="Where the calls are made. Leave empty for the deployment's default.",
+            description="Where the calls to Cognito are made.",
             section="More",
         ),
         "data": Param(

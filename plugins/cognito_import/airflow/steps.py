@@ -140,6 +140,5 @@ def _conclude() -> Ending:
             now=datetime.now(UTC),
             page=run_page(),
         )
-        if ending.delivery is not None:  # the plugin shows it as the run's note
-            context["ti"].xcom_push(NOTE, ending.delivery.note(folder))
+        context["ti"].xcom_push(NOTE, ending.note(folder, settings.locale))  # the plugin shows it in the list of runs
         return ending

@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from cognito_import import addresses
 from cognito_import.engine import breaker, executions
 from cognito_import.errors import READ_ANEW, IncompleteRunError
 from cognito_import.report.delivery import Delivery, deliver, raise_if_incomplete
+from cognito_import.report.reasons import lines
 from cognito_import.report.rejection import mail_rejection
 from cognito_import.run import approval
 
@@ -31,6 +33,8 @@ UNREAD: Final = (
     "The run ended before its users were read, so no user was touched: look at the log of the task 'read_request'."
 )
 
+_MAX_REASON_LENGTH: Final = 600
+"""Characters of a reason in a run's note: it has room for 1,000, and a person may have written some of them."""
 _INBOX_AGAIN: Final = "Fix it, then put the file into the inbox again."
 
 
@@ -44,6 +48,13 @@ class Ending:
     delivery: Delivery | None
     reason: str = ""
     then: str = ""
+
+    def note(self, folder: RunFolder, locale: str) -> str:
+        """Return what the list of runs says: the report's counts, or why no user was touched. No address, no link."""
+        if self.delivery is not None:
+            return self.delivery.note(folder)
+        reason = addresses.hidden(" ".join(lines(self.reason, locale)))[:_MAX_REASON_LENGTH]
+        return f"{reason}; run {folder.run}"
 
     def raise_if_incomplete(self) -> None:
         """Raise IncompleteRunError, with the cause first, unless the report went out and the run is a success."""
