@@ -77,7 +77,7 @@ def test_the_note_of_a_rejected_request_says_why_without_addresses(folder, end):
     """In the list of runs, which everybody may see, in the settings' language and short enough for it."""
     folder.write_rejection(f"The request has 2 problems:\n- 'adminemail' is x@example.com.\n- {'long ' * 400}")
     note = end().note(folder, "ja")
-    assert note.startswith("リクエストに 2 件の問題があります。 - 'adminemail' is …. - long")
+    assert note.startswith("リクエストに 2 件の問題があります。 - 'adminemail' is … - long")
     assert note.endswith(f"; run {folder.run}")
     assert len(note) < 1_000
 

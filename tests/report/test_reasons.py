@@ -76,7 +76,10 @@ def test_each_reason_of_the_check_is_told_in_japanese():
         ({"data": ["a"], "adminemail": None}, "'adminemail' がありません"),
         ({"data": ["a"], "adminemail": "a@example.com, b@example.com"}, "1 つのメールアドレスではありません"),
         ({"data": ["a"], "adminemail": "a@example.org"}, "'example.org' にはレポートを送信できません"),
-        ({"data": ["a"], "jobtype": "delte"}, "'delte'（'delete' の誤りではありませんか）。'import'、'delete'、'disable'"),
+        (
+            {"data": ["a"], "jobtype": "delte"},
+            "'delte'（'delete' の誤りではありませんか）。'import'、'delete'、'disable'",
+        ),
         ({"data": ["a"], "engine": 1, "existing_users": "x"}, "リクエストに 2 件の問題があります"),
         ({"data": {}}, "'data' がオブジェクトです"),
         ({"source": "users.csv"}, "'source' が9 文字の文字列です"),

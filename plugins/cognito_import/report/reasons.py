@@ -96,7 +96,8 @@ class Reasons:
     def _sentence(self, name: str, detail: str) -> str:
         template: str = _texts(self.locale)[name]
         # AWS's own sentences often lack their full stop, and a bracket needs none.
-        detail = detail.removesuffix("。") if "（<detail>）" in template else _FULL_STOP.sub(r"\g<0>.", detail)
+        bracketed = "（<detail>）" in template  # noqa: RUF001 - as Japanese is written
+        detail = detail.removesuffix("。") if bracketed else _FULL_STOP.sub(r"\g<0>.", detail)
         return _filled(template, {"continue": self.to_continue, "detail": detail})
 
 
