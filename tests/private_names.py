@@ -132,7 +132,7 @@ def database() -> None:
     from airflow.utils.session import create_session
     from airflow.utils.types import DagRunType
 
-    from cognito_import.airflow import private, private_nights
+    from cognito_import.airflow import private
 
     import_all_models()
     Base.metadata.create_all(engine)
@@ -157,8 +157,8 @@ def database() -> None:
             total, found = private.find_runs(session, "dag", **{**asked, **more})
             assert (total, len(found)) == (count, count), more
         assert private.pushed_by(run, ("report",), "note") == {}
-        assert private_nights.schedule(session, "dag") is None
-        assert private_nights.pushed_by_each(session, "dag", ["run-1"], "file", "key") == {"run-1": []}
+        assert private.schedule(session, "dag") is None
+        assert private.pushed_by_each(session, "dag", ["run-1"], "file", "key") == {"run-1": []}
         for note in ("first", "second"):
             private.set_note(run, note)
             session.flush()

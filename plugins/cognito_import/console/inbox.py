@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query
 
 from cognito_import.airflow import private
 from cognito_import.airflow.context import APPROVAL, ASKING
-from cognito_import.airflow.private_nights import pushed_by_each, schedule
+from cognito_import.airflow.private import pushed_by_each, schedule
 from cognito_import.console import deployment
 from cognito_import.console.access import DAG, NIGHTLY, Database, Starter, User, allowed, may_read_nights
 from cognito_import.console.inbox_view import InboxView, Kind

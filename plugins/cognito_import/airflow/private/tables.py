@@ -1,79 +1,16 @@
-"""What Airflow keeps to itself and this package uses all the same: nothing else here imports it.
-
-Private is what Airflow's page "Public Interface of Airflow" does not list: its tables, how a task talks to its supervisor, whom
-the API server lets in. A release may move it, so `tests/private_names.py` tries each function on every version that the package
-runs on, and says what is gone.
-
-Imports stand in the functions: DAG files, tasks, scheduler and API server need a part each, and none the others'.
-"""
+"""What Airflow's tables hold: pools, runs, tasks, and what these have pushed. For scheduler and API server, never for a task."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from datetime import datetime
 
     from airflow.models.dagrun import DagRun
     from sqlalchemy import Row
     from sqlalchemy.orm import Session
-
-TASK_MODULES: Final = (
-    "airflow.dag_processing.bundles.local",
-    "airflow.dag_processing.dagbag",
-    "airflow.sdk.api.client",
-    "airflow.sdk.definitions.asset.metadata",
-    "airflow.sdk.definitions.decorators",
-    "airflow.sdk.execution_time.request_handlers",
-    "airflow.sdk.execution_time.schema.migrator",
-    "airflow.sdk.execution_time.supervisor",
-    "airflow.sdk.execution_time.task_runner",
-)
-"""What Airflow imports in the process of each task."""
-
-# DAG files
-
-
-def name_task(task: Any, name: str, text: str) -> None:
-    """Name and describe a task that exists; Airflow takes names and docs only when it makes one."""
-    if task.is_mapped:
-        task.partial_kwargs.update(task_display_name=name, doc_md=text)
-    else:
-        task._task_display_name, task.doc_md = name, text
-
-
-# Tasks
-
-
-def start_run(dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
-    """Start a run from inside a task, at once. Raises AirflowException."""
-    from airflow.sdk.exceptions import AirflowException
-    from airflow.sdk.execution_time import task_runner
-    from airflow.sdk.execution_time.comms import ErrorResponse, TriggerDagRun
-
-    order = TriggerDagRun(dag_id=dag_id, run_id=run_id, conf=conf, logical_date=None)
-    response = task_runner.SUPERVISOR_COMMS.send(order)
-    if isinstance(response, ErrorResponse):
-        message = f"Airflow did not start the run {run_id}: {response.error.value}."
-        raise AirflowException(message)
-
-
-# Processes that fork tasks
-
-
-def is_job(component: object) -> bool:
-    """Return whether a component that starts is one of Airflow's own, such as the scheduler, and not the process of a task."""
-    return type(component).__module__ == "airflow.jobs.job"
-
-
-def share_certificates() -> None:
-    """Read the machine's certificates, as the first client of the API server does, for those that follow."""
-    from airflow.sdk.api.client import Client
-
-    Client(base_url="http://127.0.0.1", token="").close()
-
-
-# The scheduler
 
 
 def slots_or_new_pool(name: str, slots: int, description: str) -> int | None:
@@ -117,49 +54,6 @@ def set_note(dag_run: DagRun, note: str) -> None:
         dag_run.note = note
     else:
         dag_run.dag_run_note.content = note
-
-
-# The API server: who asks
-
-
-def signed_in() -> Any:
-    """Return the FastAPI dependency on somebody who is signed in: the user, or 401."""
-    from airflow.api_fastapi.core_api.security import get_user
-    from fastapi import Depends
-
-    return Depends(get_user)
-
-
-def may(method: Any, dag_id: str) -> Any:
-    """Return the FastAPI dependency on somebody who may do that to the DAG's runs; others get 401 or 403."""
-    from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-    from airflow.api_fastapi.core_api.security import requires_access_dag
-    from fastapi import Depends
-
-    return Depends(requires_access_dag(method, DagAccessEntity.RUN, dag_id))
-
-
-def is_allowed(user: Any, method: Any, entity: str, dag_id: str) -> bool:
-    """Return whether the user may do that to the DAG's runs (`RUN`), questions (`HITL_DETAIL`) and so on."""
-    from airflow.api_fastapi.app import get_auth_manager
-    from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
-
-    details = DagDetails(id=dag_id)
-    return bool(
-        get_auth_manager().is_authorized_dag(
-            method=method, access_entity=DagAccessEntity[entity], details=details, user=user
-        )
-    )
-
-
-# The API server: the database
-
-
-def database() -> Any:
-    """Return the FastAPI dependency on a session of the database."""
-    from airflow.api_fastapi.common.db.common import SessionDep
-
-    return get_args(SessionDep)[1]
 
 
 def pool_slots(session: Session, name: str) -> int | None:
@@ -230,3 +124,41 @@ def _runs(dag_id: str) -> Any:
         DagRun.start_date,
         DagRun.end_date,
     ).where(DagRun.dag_id == dag_id)
+
+
+def schedule(session: Session, dag_id: str) -> tuple[bool, datetime | None] | None:
+    """Return whether the DAG is paused, and when its next run begins; None if there is no such DAG."""
+    from airflow.models.dag import DagModel
+    from sqlalchemy import select
+
+    wanted = select(DagModel.is_paused, DagModel.next_dagrun_create_after).where(DagModel.dag_id == dag_id)
+    row = session.execute(wanted).one_or_none()
+    return None if row is None else (row.is_paused, row.next_dagrun_create_after)
+
+
+def pushed_by_each(
+    session: Session, dag_id: str, runs: Sequence[str], task_id: str, key: str
+) -> dict[str, list[tuple[str | None, Any]]]:
+    """Return, by run, each instance of a mapped task in its order: its name, and what it has pushed under `key`, or None."""
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.xcom import XComModel
+    from sqlalchemy import and_, select
+
+    columns: Any = (TaskInstance.run_id, TaskInstance.rendered_map_index, XComModel.value)
+    names = ("dag_id", "task_id", "run_id", "map_index")
+    same = (getattr(XComModel, name) == getattr(TaskInstance, name) for name in names)
+    wanted = (
+        select(*columns)
+        .outerjoin(XComModel, and_(*same, XComModel.key == key))
+        .where(
+            TaskInstance.dag_id == dag_id,
+            TaskInstance.task_id == task_id,
+            TaskInstance.map_index >= 0,
+            TaskInstance.run_id.in_(runs),
+        )
+        .order_by(TaskInstance.map_index)
+    )
+    found: dict[str, list[tuple[str | None, Any]]] = {run: [] for run in runs}
+    for row in session.execute(wanted):
+        found[row.run_id].append((row.rendered_map_index, XComModel.deserialize_value(row)))
+    return found
