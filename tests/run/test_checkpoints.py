@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cognito_import.run.checkpoints import Checkpoint, StoredPart, stops
+from cognito_import.outcomes import SUCCEEDED, WOULD_CREATE, Outcome
+from cognito_import.run.checkpoints import Checkpoint, Progress, StoredPart, stops
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -26,3 +27,13 @@ def test_only_what_stopped_the_latest_worker_is_said(reverse):
     ]
     found = stops(stored[::-1] if reverse else stored)
     assert list(found.items()) == [(3, "InAnotherRun: Wait."), (2, "ExpiredTokenException: Over.")]
+
+
+def test_calls_that_two_workers_foresee_for_one_user_count_once():
+    """A worker of a dry run that was taken for dead goes on beside the next one, and both store the users of one batch."""
+    outcomes = [Outcome(row, f"{row}@example.com", SUCCEEDED, code=WOULD_CREATE) for row in (1, 2, 3)]
+    needed = [["AdminCreateUser", "AdminAddUserToGroup"], ["AdminCreateUser"], ["AdminCreateUser", "AdminDisableUser"]]
+    progress = Progress()
+    progress.add(Checkpoint(outcomes[:2], calls=needed[:2]))
+    progress.add(Checkpoint(outcomes[1:], calls=needed[1:]))
+    assert progress.calls == {"AdminCreateUser": 3, "AdminAddUserToGroup": 1, "AdminDisableUser": 1}

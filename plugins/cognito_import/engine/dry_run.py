@@ -48,8 +48,7 @@ def look_up(folder: RunFolder, batch: Batch, pool: UserPool, halted: Callable[[]
                 break
             outcome, calls = pool.foresee(row)
             part.outcomes.append(outcome)
-            for call in calls:
-                part.calls[call] = part.calls.get(call, 0) + 1
+            part.calls.append(list(calls))
             if time.monotonic() - stored > STORE_SECONDS:
                 folder.write_checkpoint(batch.number, token, part)
                 stored = time.monotonic()

@@ -73,8 +73,8 @@ class Checkpoint(Record):
     """What one worker made of a batch.
 
     `closed` says that the worker makes no further call; until then it may make one for `busy_seconds` after the part was
-    stored. `stopped` is why it ended early, or None. `calls` are those that a dry run foresees, by operation. `work` is what
-    the report says of the pace.
+    stored. `stopped` is why it ended early, or None. `calls` are the operations that a dry run foresees for each of its outcomes.
+    `work` is what the report says of the pace.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
@@ -82,7 +82,7 @@ class Checkpoint(Record):
     closed: bool = False
     stopped: Text | None = None
     busy_seconds: float = 0.0
-    calls: dict[str, int] = field(default_factory=dict)
+    calls: list[list[str]] = field(default_factory=list)
     work: Work | None = None
 
 
@@ -121,12 +121,18 @@ class Progress:
     work: list[Work] = field(default_factory=list)
 
     def add(self, checkpoint: Checkpoint) -> None:
-        """Add one part. An outcome settles its user, and of two outcomes the success is the true one."""
+        """Add one part. An outcome settles its user, and of two outcomes the success is the true one.
+
+        Two workers may have looked one user up for a dry run: the calls that it needs count once.
+        """
+        foreseen = iter(checkpoint.calls)
         for outcome in checkpoint.outcomes:
+            calls = next(foreseen, [])
+            if outcome.row not in self.outcomes:
+                self.calls.update(calls)
             self.unsettled.pop(outcome.row, None)
             if outcome.row not in self.outcomes or outcome.status == SUCCEEDED:
                 self.outcomes[outcome.row] = outcome
-        self.calls.update(checkpoint.calls)
         if checkpoint.work is not None:
             self.work.append(checkpoint.work)
         for entry in checkpoint.unsettled:
