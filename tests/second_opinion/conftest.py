@@ -10,6 +10,7 @@ import secrets
 import subprocess
 import zipfile
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -75,19 +76,35 @@ class Moto:
 
         return until("its end", description, lambda seen: seen["status"] != "RUNNING", seconds=300, every=0.2)
 
+    def succeed(self, request: JSON) -> JSON:
+        """Run an execution that has to succeed, and return its output."""
+        ended = self.run(request)
+        assert ended["status"] == "SUCCEEDED", f"{ended['error']}: {ended['cause']}"
+        return json.loads(ended["output"])  # type: ignore[no-any-return]
+
     def calls(self) -> list[str]:
         """What states called by SDK integrations, in order."""
         return self._calls.read_text(encoding="utf-8").split()
 
-    def members(self) -> set[str]:
-        """The addresses of the group's users."""
-        users = self.cognito.list_users_in_group(UserPoolId=self.pool, GroupName="BASIC", Limit=60)["Users"]
-        return {one["Value"] for user in users for one in user["Attributes"] if one["Name"] == "email"}
+    def members(self, group: str = "BASIC") -> AbstractSet[str]:
+        """The addresses of a group's users."""
+        return self._by_address(
+            self.cognito.list_users_in_group(UserPoolId=self.pool, GroupName=group, Limit=60)
+        ).keys()
 
-    def addresses(self) -> set[str]:
+    def addresses(self) -> AbstractSet[str]:
         """The addresses of all users."""
-        users = self.cognito.list_users(UserPoolId=self.pool, Limit=60)["Users"]
-        return {one["Value"] for user in users for one in user["Attributes"] if one["Name"] == "email"}
+        return self.enabled().keys()
+
+    def enabled(self) -> dict[str, bool]:
+        """Whether each user is enabled, by address."""
+        users = self._by_address(self.cognito.list_users(UserPoolId=self.pool, Limit=60))
+        return {address: user["Enabled"] for address, user in users.items()}
+
+    @staticmethod
+    def _by_address(answer: Any) -> dict[str, Any]:
+        users = answer["Users"]
+        return {one["Value"]: user for user in users for one in user["Attributes"] if one["Name"] == "email"}
 
     def report(self, jobtype: str) -> list[dict[str, str]]:
         """The rows of the job's newest report."""
