@@ -18,7 +18,7 @@ STACK = $(if $(SUFFIX),--suffix $(SUFFIX))
 # Without bytecode every process of Airflow starts in twice the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup browser second-opinion demo up down test test-all test-unit test-cluster test-versions chaos check format bench bench-cluster bench-faults bench-state-machine pictures package deploy variable remove lock clean
+.PHONY: help setup browser second-opinion demo up down test test-all test-unit test-cluster test-versions explore chaos check format bench bench-cluster bench-faults bench-state-machine pictures package deploy variable remove lock clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1 — /p' $(MAKEFILE_LIST)
@@ -77,7 +77,10 @@ test-all: setup second-opinion browser  ## Run those that are slow by nature, to
 test-unit: setup  ## Run the tests that start neither Airflow nor the state machine (two minutes)
 	$(PYTEST) -m "not airflow and not slow and not versions" --ignore tests/stack --ignore tests/second_opinion --numprocesses 2 --dist loadfile
 
-chaos: setup  ## Run imports and deletions under random faults, and hold every report against the truth (SEEDS=100, FIRST=1; on real Airflow AIRFLOW=5)
+explore: setup  ## Try the property tests on 1,000 fresh examples each, where the other targets repeat the same ones (five minutes)
+	$(PYTEST) -m hypothesis --hypothesis-profile explore tests/request tests/engine tests/report
+
+chaos: setup  ## Run every job type, undos and dry runs under random faults, and hold every report against the truth (SEEDS=100, FIRST=1; on real Airflow AIRFLOW=5)
 	@$(RUN) -m tests.chaos$(if $(AIRFLOW),.real_airflow) --seeds $(or $(AIRFLOW),$(SEEDS)) --first $(or $(FIRST),1)
 
 test-cluster: setup  ## Run docker-compose.yaml natively, with two workers, kill one, and take its databases away (eight minutes; needs redis-server)

@@ -17,10 +17,10 @@ from cognito_import.settings import Settings
 from demo.resources import Resources
 from sandbox.aws.process import LocalAws
 
-# No test asserts a time: a loaded machine is no reason to fail. Nor does any draw at random; `make chaos` does.
-hypothesis.settings.register_profile(
-    "repeatable", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
+# No test asserts a time: a loaded machine is no reason to fail. Nor does any draw at random; `make explore` and `make chaos` do.
+_ALWAYS: dict[str, Any] = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("repeatable", derandomize=True, **_ALWAYS)
+hypothesis.settings.register_profile("explore", max_examples=1_000, print_blob=True, **_ALWAYS)
 hypothesis.settings.load_profile("repeatable")
 
 AIRFLOW = ("tests/integration/", "tests/sandbox/airflow/", "tests/cluster/")
