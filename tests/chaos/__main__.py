@@ -9,17 +9,17 @@ import time
 import traceback
 from collections import Counter
 
-from .run import ENGINES, JOBTYPES, Run
+from .kinds import ENGINES, KINDS
 from .two_runs import TwoRuns
 
 
 def main() -> int:
-    """Run the seeds with each engine: an import, a deletion, and an import beside another that shares addresses."""
+    """Run the seeds with each engine: each kind of run, and an import beside another that shares addresses."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=100, help="how many")
     parser.add_argument("--first", type=int, default=1, help="the first of them; with --seeds 1 it is repeated alone")
     parser.add_argument("--engine", choices=ENGINES, action="append")
-    parser.add_argument("--jobtype", choices=JOBTYPES, action="append")
+    parser.add_argument("--kind", choices=KINDS, action="append")
     parser.add_argument("--traceback", action="store_true", help="show where a failure comes from")
     asked = parser.parse_args()
     logging.disable(logging.CRITICAL)
@@ -29,20 +29,20 @@ def main() -> int:
     began = time.monotonic()
     for seed in range(asked.first, asked.first + asked.seeds):
         for engine in asked.engine or ENGINES:
-            for jobtype in asked.jobtype or JOBTYPES:
+            for kind in asked.kind or KINDS:
                 runs += 1
                 try:
-                    told = Run(seed, engine, jobtype).to_its_end()
+                    told = KINDS[kind](seed, engine, kind).to_its_end()
                 except Exception as error:  # noqa: BLE001 - every seed is told
                     bad += 1
-                    print(f"seed {seed}, {engine}, {jobtype}: {type(error).__name__}: {error}", flush=True)
+                    print(f"seed {seed}, {engine}, {kind}: {type(error).__name__}: {error}", flush=True)
                     if asked.traceback:
                         traceback.print_exc()
                 else:
                     rows, reports = rows + told.rows, reports + told.reports
                     met += told.met
                     codes += told.codes
-            if asked.jobtype:
+            if asked.kind:
                 continue
             pairs += 1
             try:

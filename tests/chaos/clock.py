@@ -21,9 +21,12 @@ import tenacity
 import tenacity.wait
 from greenlet import getcurrent, greenlet
 
-from cognito_import.engine import batches, rounds, threads, worker
+from cognito_import import preflight
+from cognito_import.engine import batches, dry_run, pace, rounds, threads, worker
+from cognito_import.engine.calls import Calls
 from cognito_import.engine.pacing import Pacer
 from cognito_import.engine.user_pool import UserPool
+from cognito_import.findings import Findings
 from cognito_import.report import mail_claim
 from cognito_import.run import folder as run_folder
 from cognito_import.run import s3_folder, worker_files
@@ -184,18 +187,21 @@ class Clock:
                 return clock.moment(clock.wall_offset).astimezone(tz)
 
         with ExitStack() as stack:
-            for module in (batches, mail_claim, rounds, s3_folder, tenacity, worker):
+            for module in (batches, dry_run, mail_claim, rounds, s3_folder, tenacity, worker):
                 stack.enter_context(patch.object(module, "time", time))
-            for module in (batches, threads, worker_files):
+            for module in (batches, preflight, threads, worker_files):
                 stack.enter_context(patch.object(module, "ThreadPoolExecutor", _executor(self)))
-            for module in (mail_claim, run_folder, worker):
+            for module in (dry_run, mail_claim, run_folder, worker):
                 stack.enter_context(patch.object(module, "uuid", ids))
             for module in (s3_folder, reporting):
                 stack.enter_context(patch.object(module, "datetime", WallClock))
             stack.enter_context(patch.object(tenacity.wait, "random", self.random))
-            for function in (batches.run_batch, batches.fence, UserPool.__init__, Pacer.__init__):
+            paced = (pace.run_pace, pace.quota_in_force, Calls.__init__, UserPool.__init__, Pacer.__init__)
+            for function in (batches.run_batch, batches.fence, *paced):
                 stack.enter_context(patch.dict(function.__kwdefaults__, {"sleep": self.sleep}))
             stack.enter_context(patch.dict(Pacer.__init__.__kwdefaults__, {"clock": self.monotonic}))
+            defaults = (self.sleep, *Findings.__init__.__defaults__[1:])
+            stack.enter_context(patch.object(Findings.__init__, "__defaults__", defaults))
             yield
 
 
@@ -216,6 +222,18 @@ def _executor(clock: Clock) -> type:  # noqa: C901 - a class with what it needs
 
         def shutdown(self, **_: object) -> None:
             pass
+
+        def submit(self, function: Callable[[], Any]) -> Any:
+            """As concurrent.futures does, for as many as there are threads."""
+            begun = clock.spawn("thread", function, own=True)
+
+            def result() -> Any:
+                clock.join(begun)
+                if begun.error:
+                    raise begun.error
+                return begun.result
+
+            return types.SimpleNamespace(result=result)
 
         def map(self, function: Callable[..., Any], items: Iterable[Any]) -> Iterator[Any]:
             """As concurrent.futures does: when one fails, those that have not begun never do."""

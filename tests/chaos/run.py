@@ -1,65 +1,30 @@
-"""One seed, from its request to its end."""
+"""One seed, from its request to its end, while other people change the user pool, too."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from cognito_import.errors import CognitoImportError
-from cognito_import.ingest import ingest_request
-from cognito_import.settings import JOB_TYPES
 
-from .engines import Airflow, StateMachine
 from .judge import Judge
-from .scene import Scene
-from .services import GROUP
+from .requests import COMPLETE, drawn
+from .scene import Figures, Scene
+from .truth import GROUP
 from .weather import MINUTE
 
 RUN = "chaos-run"
-USERS = 60
-ENGINES, JOBTYPES = ("mapped", "step_functions"), JOB_TYPES
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What one seed came to."""
-
-    rows: int
-    reports: int
-    met: Any
-    codes: Any
-    hours: float
 
 
 class Run(Scene):
     """One request, the services that it meets, and who meddles."""
 
-    def __init__(self, seed: int, engine: str, jobtype: str) -> None:
+    def __init__(self, seed: int, engine: str, base: str) -> None:
         super().__init__(seed)
-        draw = self.clock.random
-        self.engine, self.jobtype = engine, jobtype
-        slots, pace = draw.choice((2, 5, 20)), draw.choice((1, 1, 0.5))
-        self.set_up(slots=slots, pacing_seconds=pace, engine=engine, approve_deletions=False)
-        self.users: list[dict[str, Any]] = [
-            {"useremail": f"user{number:02}@example.com"} for number in range(1, USERS + 1)
-        ]
-        if jobtype == "import":
-            for user in draw.sample(self.users, 12):
-                user["groups"] = draw.choice(([], ["VIP"], [GROUP, "VIP"]))
-            for user in draw.sample(self.users, 4):
-                user["enabled"] = False
-        self.request = {"data": self.users, "adminemail": "admin@example.com", "jobtype": jobtype}
-        self.judge = Judge(self.cognito, self.s3, self.users, jobtype)
-        self.reports = 0
-        for user in self.users:
-            if draw.random() < (0.05 if jobtype == "import" else 0.9):
-                status = draw.choice(("CONFIRMED", "FORCE_CHANGE_PASSWORD"))
-                made = self.cognito.make(user["useremail"], "before", status, ago=draw.uniform(60, 86_400))
-                if jobtype in ("disable", "enable") and draw.random() < (0.8 if jobtype == "enable" else 0.2):
-                    self.cognito.switch(made, "before", enabled=False)
-            elif jobtype == "import" and draw.random() < 0.05:
-                self.cognito.unfit.add(user["useremail"])
+        self.engine, self.base = engine, base
+        self.request = drawn(self, base, engine)
+        self.users = self.request["data"]
+        self.judge = Judge(self.cognito, self.s3, RUN, self.request)
         self._plan_meddling()
 
     def to_its_end(self) -> Figures:
@@ -67,7 +32,7 @@ class Run(Scene):
         self.play(self._main)
         self.judge.hold(finished=True)
         self.judge.hold_calls()
-        return Figures(self.judge.rows, self.reports, self.weather.met, self.judge.codes, self.clock.now / 3600)
+        return self.judge.figures(self.weather, self.clock)
 
     def _main(self) -> None:
         draw = self.clock.random
@@ -75,29 +40,7 @@ class Run(Scene):
         for _ in range(draw.choice((0, 0, 1, 3))):
             self.clock.spawn("reader", self._read_anew, after=draw.uniform(0, 3))
         self.clock.sleep(draw.uniform(0, 3))
-        airflow = Airflow(self.clock, self.weather, self.cognito, self.s3, self.settings)
-        machine = StateMachine(self.clock, self.weather, self.cognito, self.states, self.settings)
-        clears = draw.choice((0, 1, 1, 2, 3))
-        for visit in range(clears + 12):
-            self.weather.calm = visit >= clears
-            if self.weather.calm:
-                self.cognito.groups |= {GROUP, "VIP"}
-            if self.engine == "mapped":
-                airflow.work(RUN)
-                self.report(RUN)
-                self._judge()
-            else:
-                machine.work(RUN, self._judge)
-            if not self.unfinished(RUN):
-                break
-            self.clock.sleep(draw.choice((0.0, 5.0, 60.0, 3600.0)))
-            self.judge.hold()  # what was reported is still so
-        else:
-            raise AssertionError("Users are left although nothing fails any more.")
-
-    def _judge(self) -> None:
-        self.reports += 1
-        self.judge.hold()
+        self.process(RUN, self.engine, clears=draw.choice((0, 1, 1, 2, 3)), reported=self.judge.hold)
 
     # ---- other people
 
@@ -114,23 +57,25 @@ class Run(Scene):
 
     def _read_anew(self) -> None:
         """Clear `read_request`, with other settings: the batches are planned anew, if the run has not begun."""
-        folder = self.folder(RUN)
         other = replace(self.settings, slots=self.clock.random.choice((2, 5, 20)))
         with suppress(CognitoImportError):
-            before = folder.required_manifest().rows
-            if ingest_request(self.request, other, self.s3, folder).rows != before:
+            before = self.folder(RUN).required_manifest().rows
+            if self.ingest(RUN, self.request, other) != before:
                 self.weather.met["request read anew"] += 1
 
     def _meddle(self) -> None:
-        draw = self.clock.random
+        cognito, draw = self.cognito, self.clock.random
         email = draw.choice(self.users)["useremail"]
-        user = self.cognito.find(email)
+        user = cognito.find(email)
         self.weather.met["somebody meddled"] += 1
         if user is None:
-            self.cognito.make(email, "rival", draw.choice(("CONFIRMED", "UNCONFIRMED")))
-        elif self.jobtype in ("disable", "enable") and draw.random() < 0.5:
-            self.cognito.switch(user, "rival", enabled=not user.enabled)
+            cognito.make(email, "rival", draw.choice(("CONFIRMED", "UNCONFIRMED")))
+        elif self.base == COMPLETE and draw.random() < 0.7:
+            if user.maker != "run":  # whom the run has created, and not heard of, nobody could tell from a live sign-up
+                cognito.change(user, "rival", draw.choice(("enabled", "disabled", "signed in", f"joined {GROUP}")))
+        elif self.base in ("disable", "enable") and draw.random() < 0.5:
+            cognito.change(user, "rival", "disabled" if user.enabled else "enabled")
         elif draw.random() < 0.5:
-            self.cognito.remove(user, "rival")
+            cognito.remove(user, "rival")
         elif user.status == "UNCONFIRMED":
             user.status = "CONFIRMED"

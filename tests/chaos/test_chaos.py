@@ -4,21 +4,26 @@ import logging
 
 import pytest
 
-from .run import ENGINES, JOBTYPES, Run
+from .kinds import ENGINES, KINDS
+from .run import Run
 from .two_runs import TwoRuns
 
 
-@pytest.mark.parametrize("jobtype", JOBTYPES)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("seed", [3, 17, 19, 33, 49, 76])
-def test_whatever_breaks_each_row_is_true(seed, engine, jobtype):
-    """Of 60 users, under the seed's faults, every report says what is so, and at the end nobody is left."""
+@pytest.mark.parametrize("seed", [3, 17, 33, 76])
+def test_whatever_breaks_each_row_is_true(seed, engine, kind):
+    """Under the seed's faults, every report says what is so, and at the end nobody is left.
+
+    An undo deletes whom its import has created and nobody else has changed. A dry run changes nothing, and foresees what the
+    same request does afterwards.
+    """
     logging.disable(logging.CRITICAL)
     try:
-        figures = Run(seed, engine, jobtype).to_its_end()
+        figures = KINDS[kind](seed, engine, kind).to_its_end()
     finally:
         logging.disable(logging.NOTSET)
-    assert figures.rows >= 60
+    assert figures.rows >= 40
 
 
 @pytest.mark.parametrize("other", ENGINES)

@@ -9,10 +9,14 @@ from botocore.exceptions import ClientError
 from cognito_import import aws
 
 from .clock import Clock
-from .services import BUCKET, GROUP, POOL, S3, Cognito
+from .cognito import Cognito
+from .s3 import S3
+from .service import BUCKET, POOL
+from .truth import GROUP
 from .weather import Weather
 
 EMAIL = "user1@example.com"
+NAMED = {"Name": "name", "Value": "Taro"}
 
 
 def told(call, **arguments):
@@ -23,6 +27,17 @@ def told(call, **arguments):
         return error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
 
 
+def groups_of(client, name, at):
+    """A user's groups, whatever the length of a page."""
+    names, token = [], {}
+    while True:
+        page = client.admin_list_groups_for_user(Username=name, Limit=60, **token, **at)
+        names += [group["GroupName"] for group in page["Groups"]]
+        if not page.get("NextToken"):
+            return {"groups": names}
+        token = {"NextToken": page["NextToken"]}
+
+
 def cognito_story(client, pool, pause=lambda: None):
     """What a user pool answers to a user's life, by what the core reads of it."""
     at = {"UserPoolId": pool}
@@ -30,12 +45,18 @@ def cognito_story(client, pool, pause=lambda: None):
     def seen(answer):
         if isinstance(answer, tuple):
             return answer
-        user = answer.get("User", answer)
-        return {key: type(user[key]) for key in ("Username", "UserCreateDate") if key in user} | {
-            "UserStatus": user.get("UserStatus")
-        }
+        user = answer.get("User") or answer.get("Group") or answer
+        given = {one["Name"]: one["Value"] for one in user.get("UserAttributes", ()) if one["Name"] != "sub"}
+        moments = ("Username", "UserCreateDate", "UserLastModifiedDate")
+        plain = {key: user.get(key) for key in ("UserStatus", "Enabled", "GroupName", "groups")}
+        return {key: type(user[key]) for key in moments if key in user} | plain | given
 
-    new = {"Username": EMAIL, "UserAttributes": [{"Name": "email", "Value": EMAIL}], **at}
+    attributes = {"email": EMAIL, "email_verified": "true"}
+    new = {
+        "Username": EMAIL,
+        "UserAttributes": [{"Name": name, "Value": value} for name, value in attributes.items()],
+        **at,
+    }
     story = [told(client.admin_get_user, Username=EMAIL, **at), told(client.admin_create_user, **new)]
     pause()  # two creations at almost the same time may leave two users
     story.append(told(client.admin_create_user, **new))
@@ -46,6 +67,17 @@ def cognito_story(client, pool, pause=lambda: None):
         told(client.admin_add_user_to_group, Username=name, GroupName=GROUP, **at),
         told(client.admin_add_user_to_group, Username=name, GroupName=GROUP, **at),
         told(client.admin_add_user_to_group, Username=name, GroupName="NONE", **at),
+        groups_of(client, name, at),
+        told(client.admin_update_user_attributes, Username=name, UserAttributes=[NAMED], **at),
+        told(client.admin_disable_user, Username=name, **at),
+        told(client.admin_get_user, Username=name, **at),
+        told(client.admin_enable_user, Username=name, **at),
+        told(client.admin_create_user, Username=EMAIL, MessageAction="RESEND", **at),
+        told(client.admin_create_user, Username="none@example.com", MessageAction="RESEND", **at),
+        told(client.get_group, GroupName="NEW", **at),
+        told(client.create_group, GroupName="NEW", **at),
+        told(client.create_group, GroupName="NEW", **at),
+        told(client.get_group, GroupName="NEW", **at),
         told(client.admin_delete_user, Username=name, **at),
         told(client.admin_delete_user, Username=name, **at),
         told(client.admin_add_user_to_group, Username=name, GroupName=GROUP, **at),

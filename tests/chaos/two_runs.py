@@ -14,11 +14,15 @@ from cognito_import.engine.pacing import Pacer
 from cognito_import.engine.user_pool import UserPool
 from cognito_import.run.folder import RunFolder
 
+from .airflow import Airflow
 from .clock import Actor, Clock
-from .engines import Airflow, StateMachine
+from .cognito import Cognito
 from .judge import Untrue
+from .others import States
 from .scene import Scene
-from .services import BUCKET, GROUP, Cognito, States
+from .service import BUCKET
+from .state_machine import StateMachine
+from .truth import GROUP
 from .weather import Weather
 
 SHARED, ALONE = 20, 10

@@ -47,6 +47,7 @@ class Weather:
         self._random = random
         self.met: Counter[str] = Counter()
         self.calm = False
+        self.began = 0.0
         self._share = {"cognito": random.choice((0, 0.02, 0.05, 0.15)), "s3": random.choice((0, 0, 0.005, 0.02))}
         self._spells: list[Spell] = []
         for _ in range(random.choice((0, 1, 1, 2, 4))):
@@ -78,10 +79,10 @@ class Weather:
         return Spell("cognito", starts, outage, fault, draw.choice((0.3, 0.7, 1.0, 1.0)))
 
     def meet(self, service: str, operation: str, now: float) -> Fault | None:  # noqa: PLR0911 - one for each kind
-        """What a call that is sent now meets, or None if it goes well."""
+        """What a call that is sent now meets, or None if it goes well. Spells count from when it all `began`."""
         if self.calm:
             return None
-        draw = self._random
+        draw, now = self._random, now - self.began
         for spell in self._spells:
             if spell.service == service and spell.starts <= now < spell.ends and draw.random() < spell.chance:
                 return self._count(service, spell.fault)
