@@ -22,7 +22,7 @@ from cognito_import.errors import CallsStoppedError, IncompleteRunError
 from cognito_import.findings import Findings
 from cognito_import.inbox import Inbox
 from cognito_import.ingest import ingest_request
-from cognito_import.invitations import share_out, share_out_again
+from cognito_import.invitations import day_began, share_out, share_out_again
 from cognito_import.mail_ready import check_invitations
 from cognito_import.report.delivery import deliver, failure_reason, raise_if_incomplete
 from cognito_import.report.reasons import Reasons
@@ -199,6 +199,19 @@ def test_look_ups_are_bounded(read, resources, local_aws, monkeypatch):
     local_aws.reset()
     assert waiting(read("long", [*USERS, "new@example.com"])) == ["new@example.com"]
     assert sum(call["operation"] == "AdminGetUser" for call in local_aws.calls()) == 6
+
+
+@pytest.mark.parametrize(
+    ("now", "began"),
+    [
+        pytest.param("2026-01-05T08:59:59+00:00", "2026-01-04T09:00:00+00:00", id="before"),
+        pytest.param("2026-01-05T09:00:00+00:00", "2026-01-05T09:00:00+00:00", id="at"),
+        pytest.param("2026-01-05T17:59:59+09:00", "2026-01-04T09:00:00+00:00", id="another-zone"),
+    ],
+)
+def test_a_day_of_the_limit_begins_when_cognito_counts_anew(now, began):
+    """So two nights at one hour are two days, although some seconds less than a day may lie between them."""
+    assert day_began(datetime.fromisoformat(now)).isoformat() == began
 
 
 def test_runs_of_one_day_share_the_limit(read, settings):

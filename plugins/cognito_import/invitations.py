@@ -2,7 +2,7 @@
 
 ::
 
-    runs/invited/{moment}_{run}_{count}     how many of them a run's users take, for the runs of the next 23 hours
+    runs/invited/{moment}_{run}_{count}     how many of them a run's users take, for the runs of the same day
     runs/invited/{moment}_{run}_{count}+    how many more, when the run is continued
 
 Nobody is called for who has to wait: the run fails, and whoever continues it another day has that day's invitations go. The
@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
@@ -38,8 +38,9 @@ if TYPE_CHECKING:
 
 MAX_LOOKED_UP: Final = 5_000
 """Users of one list, at 20 a second some four minutes; whoever comes behind them counts as invited."""
-_WINDOW: Final = timedelta(hours=23)
-"""What was mailed earlier does not count. Less than a day, so that a nightly run that is some seconds early has its share."""
+_RESET: Final = time(9, tzinfo=UTC)
+"""When the limit begins anew each day ("Quotas in Amazon Cognito", Amazon Cognito Developer Guide). So a nightly
+run has a day's share each night, at whatever hour."""
 _MOMENT: Final = "%Y%m%dT%H%M%SZ"
 
 log = logging.getLogger(__name__)
@@ -129,10 +130,16 @@ def _is_limited(cognito: CognitoIdentityProviderClient, settings: Settings) -> b
     return bool(pool.get("EmailConfiguration", {}).get("EmailSendingAccount", "COGNITO_DEFAULT") != "DEVELOPER")
 
 
+def day_began(now: datetime) -> datetime:
+    """Return when the limit last began anew."""
+    reset = datetime.combine(now.astimezone(UTC), _RESET)
+    return reset if reset <= now else reset - timedelta(days=1)
+
+
 def _left(folder: RunFolder) -> int:
     """Return how many invitations runs that make calls, this one included, have left of the day's."""
     first, more = Counter[str](), Counter[str]()
-    after = f"{(folder.now() - _WINDOW).astimezone(UTC):{_MOMENT}}"
+    after = f"{day_began(folder.now()):{_MOMENT}}"
     for name, _, _ in _ledger(folder).listed(after):
         run, _, count = name.partition("_")[2].rpartition("_")
         if count.endswith("+"):
