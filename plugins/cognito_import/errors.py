@@ -5,6 +5,7 @@
     CognitoImportError
     ├── RequestError        the request cannot be run; no user was touched
     │   └── SourceError     its `source` cannot be read as users
+    │       └── ColumnsError    a table's columns do not say where the addresses are, or say it twice
     ├── SettingsError       a setting is missing or wrong
     ├── PreflightError      AWS is not ready for this run; lists everything that is wrong; no user was touched
     ├── NotReadyError       AWS could not be asked whether it is ready, or for the source: an outage; it is tried again
@@ -49,6 +50,10 @@ class RequestError(CognitoImportError):
 
 class SourceError(RequestError):
     """The object that `source` names cannot be read as users."""
+
+
+class ColumnsError(SourceError):
+    """The columns of a table are not clear: none has the addresses, or two have the same field."""
 
 
 class SettingsError(CognitoImportError):

@@ -112,15 +112,22 @@ def foreseen(
             f"average, {one.busiest:.1f} in the busiest five minutes, earlier imports included; the quota is "
             f"{pace.quotas[category]:g}."
         )
-    mean = _seconds(pace, {category: one.mean for category, one in use.items()}, calls)
+    mean, busiest = seconds(pace, use, calls)
     end = (datetime.now(UTC) + timedelta(seconds=mean)).astimezone(ZoneInfo(time_zone))
     told = (
         f"All is ready for {users:,} user{'s' * (users != 1)}, at most {pace.limit:g} calls a second in each category: about "
         f"{_words(mean)}, until {end:%Y-%m-%d %H:%M %Z}, if the slots are the run's alone"
     )
-    busiest = _seconds(pace, {category: one.busiest for category, one in use.items()}, calls)
     late = f"; {_words(busiest)} while others call as in the busiest five minutes" if busiest > mean else ""
     yield f"{told}{late}."
+
+
+def seconds(pace: RunPace, use: Mapping[str, Use], calls: Mapping[str, int]) -> tuple[float, float]:
+    """Return how long the calls take while others call as they do on average, and as in their busiest five minutes."""
+    return (
+        _seconds(pace, {category: one.mean for category, one in use.items()}, calls),
+        _seconds(pace, {category: one.busiest for category, one in use.items()}, calls),
+    )
 
 
 def _seconds(pace: RunPace, used: Mapping[str, float], calls: Mapping[str, int]) -> float:

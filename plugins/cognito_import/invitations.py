@@ -16,7 +16,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cognito_import import pool_fit
 from cognito_import.engine.calls import Calls, UserFailedError
@@ -30,6 +30,8 @@ from cognito_import.run.folder import INVITED, RunFolder
 from cognito_import.run.shared_objects import SharedObjects
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
 
     from cognito_import.request.model import UserRow
@@ -127,6 +129,10 @@ def _is_limited(cognito: CognitoIdentityProviderClient, settings: Settings) -> b
     findings = Findings()
     pool = pool_fit.look_up(cognito, settings.user_pool_id, findings)
     findings.raise_if_any()
+    return _has_own_sender(pool)
+
+
+def _has_own_sender(pool: Mapping[str, Any]) -> bool:
     return bool(pool.get("EmailConfiguration", {}).get("EmailSendingAccount", "COGNITO_DEFAULT") != "DEVELOPER")
 
 
@@ -134,6 +140,17 @@ def day_began(now: datetime) -> datetime:
     """Return when the limit last began anew."""
     reset = datetime.combine(now.astimezone(UTC), _RESET)
     return reset if reset <= now else reset - timedelta(days=1)
+
+
+def days_needed(pool: Mapping[str, Any], users: int) -> list[str]:
+    """Return a warning if more users are to be invited than the `pool`, as DescribeUserPool describes it, mails in a day."""
+    if not _has_own_sender(pool) or users <= daily_limit.DAILY_MAILS:
+        return []
+    warning = (
+        f"Cognito's own sender mails {daily_limit.DAILY_MAILS} invitations a day, and the list has {users:,} users: the report "
+        "says who has to wait for another day. Continue the run then, or have the user pool send by SES."
+    )
+    return [warning]
 
 
 def _left(folder: RunFolder) -> int:

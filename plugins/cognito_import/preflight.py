@@ -63,14 +63,15 @@ def check(  # noqa: PLR0913 - what readiness depends on
     rows: Iterable[UserRow] = (),
     pool_slots: int | None = None,
     folder: RunFolder | None = None,
+    known: RunPace | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[str]:
     """Check all that the run needs, and create its groups if it is to. Returns warnings: what the run can live with.
 
     `credentials_expire_at` is when the credentials that sign the link end, or None if they do not or nobody knows; `rows` are
     the users to process; `pool_slots` is how many slots Airflow's pool has, negative for an endless one, or None outside
-    Airflow; in the run's `folder` it is stored how fast the run may go. Raises PreflightError with every problem found,
-    NotReadyError where AWS could not be asked, and RunFolderError where `rows` or `folder` do.
+    Airflow; in the run's `folder` it is stored how fast the run may go, as the quotas say now unless that is `known`. Raises
+    PreflightError for all problems found, NotReadyError where AWS could not be asked, RunFolderError where `rows` or `folder` do.
     """
     findings = Findings(sleep)
     found: list[RunPace] = []
@@ -83,7 +84,7 @@ def check(  # noqa: PLR0913 - what readiness depends on
         lambda: pool.update(_check_user_pool(manifest, settings, clients, counted, findings)),
         lambda: _check_bucket(settings, clients.s3, findings),
         lambda: _check_mail(manifest, settings, clients, findings),
-        lambda: found.append(run_pace(clients.cognito, settings, job.categories, dry_run=manifest.dry_run)),
+        lambda: found.append(known or run_pace(clients.cognito, settings, job.categories, dry_run=manifest.dry_run)),
         lambda: use.update(forecast.recent_use(clients.cloudwatch, job.categories)),
         lambda: _check_link(manifest, settings, credentials_expire_at, findings),
         lambda: _check_slots(manifest, settings, pool_slots, findings),
@@ -117,10 +118,9 @@ def _check_slots(manifest: Manifest, settings: Settings, pool_slots: int | None,
     """Make sure that `slots` is a cap: a larger pool lets more tasks call at once than the pace counts with."""
     if pool_slots in (None, settings.slots):
         return
-    endless = pool_slots < 1
-    if manifest.engine == "mapped" and not endless and pool_slots < settings.slots:
+    if manifest.engine == "mapped" and 1 <= pool_slots < settings.slots:
         return  # fewer tasks at once: the import is slower, no more
-    has = "is endless" if endless else f"has {pool_slots} slots"
+    has = "is endless" if pool_slots < 1 else f"has {pool_slots} slots"
     effect = (
         f"more than {settings.slots} users would be called for at once"
         if manifest.engine == "mapped"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -18,14 +19,15 @@ from cognito_import.report.delivery import Reported, deliver
 pytestmark = pytest.mark.airflow
 BYTES = {"Content-Type": "application/octet-stream"}
 READ = ["api/session", "api/settings", "api/runs", "api/run"]
-ADDRESSES = ["api/run/outcomes", "api/run/report.csv", "api/run/again"]
-START = ["api/drafts?kind=text", "api/drafts/0", "api/drafts/0/source", "api/preflight"]
+ADDRESSES = ["api/run/outcomes", "api/run/report.csv", "api/run/again", "api/pool"]
+START = ["api/drafts?kind=text", "api/drafts/0", "api/drafts/0/ready", "api/drafts/0/source", "api/preflight"]
 
 
 @pytest.fixture(scope="module")
 def run(page):
     """A run of three users whose names say where they are shown; one existed, one has a wrong address."""
     page.resources.add_user("existing@secret.example.com")
+    page.resources.cognito.create_group(UserPoolId=page.resources.user_pool_id, GroupName="CHOSEN")
     users = [{"useremail": f"{name}@secret.example.com"} for name in ("new", "existing")]
     conf = {"data": [*users, {"useremail": "wrong address"}], "adminemail": page.resources.admin}
     run = page.trigger({**conf, "data": users})
@@ -143,7 +145,6 @@ def test_a_list_becomes_a_source_without_an_address_in_the_conf(page, as_role):
     user = as_role("user")
     found = user.post("api/drafts?kind=xlsx&name=u.xlsx", content=file.getvalue(), headers=BYTES).json()
     assert (found["users"], found["good"], found["wrong"], len(found["problems"])) == (5000, 4980, 20, 20)
-    assert found["estimate"]["seconds"] > 0
     edits = {str(one["row"]): {"useremail": one["cells"]["useremail"].replace(" ", "-")} for one in found["problems"]}
     edits[str(found["problems"][-1]["row"])] = None
     found = user.post(f"api/drafts/{found['token']}", json={"edits": edits}).json()
@@ -167,6 +168,117 @@ def test_what_is_too_large_or_no_list_is_refused_with_a_reason(as_role):
         answer = user.post(f"api/drafts?kind={kind}", content=content, headers=BYTES)
         assert (answer.status_code, bool(answer.json()["detail"])) == (400, True), kind
     assert "ブック" in user.post("api/drafts?kind=xlsx&lang=ja&name=a", content=b"x", headers=BYTES).text
+
+
+def test_columns_are_chosen_and_the_run_reads_what_was_chosen(page, as_role):
+    """First the address, which no header names; corrections of before stay, and another language is no other list."""
+    user = as_role("user")
+    table = "氏名,連絡先,Crew,Notes\nA,a@columns.example.com,BASIC,x\nB,b columns.example.com,STAFF,y\n"
+    upload = "api/drafts?kind=csv&name=crew.csv&lang=ja"
+    asked = user.post(upload, content=table.encode(), headers=BYTES).json()
+    assert "crew.csv" in asked["question"]
+    assert [(one["header"], one["field"], one["guess"]) for one in asked["read_as"]] == [
+        ("氏名", "", "name"),
+        ("連絡先", "", ""),  # one cell of it is no address
+        ("Crew", "", ""),
+        ("Notes", "", ""),
+    ]
+    assert user.post(f"api/drafts/{asked['token']}/source").status_code == 400
+    chosen = {"columns": {"0": "name", "1": "useremail", "3": None}}
+    found = user.post(f"api/drafts/{asked['token']}", json=chosen).json()
+    assert (found["good"], found["wrong"], found["columns"]) == (1, 1, ["useremail", "Crew", "name"])
+    corrected = {"edits": {"3": {"useremail": "b@columns.example.com"}}}
+    found = user.post(f"api/drafts/{found['token']}", json=corrected).json()
+    chosen["columns"]["2"] = "groups"
+    found = user.post(f"api/drafts/{found['token']}", json=chosen).json()
+    assert (found["good"], found["groups"]) == (2, {"BASIC": 1, "STAFF": 1})
+    source = user.post(f"api/drafts/{found['token']}/source").json()["source"]
+    run = page.trigger({"source": source, "adminemail": page.resources.admin})
+    request = {"source": source, "adminemail": page.resources.admin}
+    ingest_request(request, page.settings, page.resources.s3, page.folder(run))
+    assert [(row.useremail, row.groups, row.attributes) for row in page.folder(run).all_rows()] == [
+        ("a@columns.example.com", ("BASIC",), {"name": "A"}),
+        ("b@columns.example.com", ("STAFF",), {"name": "B"}),
+    ]
+    assert next(iter(page.folder(run).cells())).keys() == {"row", "groups", "name"}
+
+
+@pytest.mark.parametrize(
+    ("decisions", "status"),
+    [
+        ({"columns": {"0": "sub"}}, 400),
+        ({"columns": {"0": "custom:'; DROP TABLE"}}, 400),
+        ({"columns": {"-1": "useremail"}}, 400),
+        ({"columns": {"99999999999999999999": "useremail"}}, 400),
+        ({"columns": {"x": "useremail"}}, 422),
+        ({"columns": {"0": "a" * 65}}, 422),
+        ({"columns": {"0": ["useremail"]}}, 422),
+        ({"columns": {str(number): "" for number in range(201)}}, 422),
+        ({"columns": [{"0": "useremail"}]}, 422),
+        ({"edits": {"../2": {"useremail": "a"}}}, 422),
+        ({"edits": {"2": {str(number): "" for number in range(201)}}}, 422),
+        ({"edits": {"2": {"useremail": "\ud800"}}}, 422),
+        ({"groups": ["with space"]}, 422),
+        ({"groups": [f"g{number}" for number in range(101)]}, 422),
+        ([], 422),
+    ],
+)
+def test_hostile_decisions_are_refused(as_role, decisions, status):
+    """None is an error of the server, none says what it was, and the draft stays as it was."""
+    user = as_role("user")
+    token = user.post("api/drafts?kind=csv", content=b"mail\na@example.com\n", headers=BYTES).json()["token"]
+    answer = user.post(
+        f"api/drafts/{token}", content=json.dumps(decisions), headers={"Content-Type": "application/json"}
+    )
+    assert (answer.status_code, type(answer.json()["detail"])) == (status, str)
+    assert user.post(f"api/drafts/{token}", json={}).json()["good"] == 1
+
+
+def test_groups_of_the_pool_are_offered_and_chosen(as_role, run):
+    """Those whose rows name none join them."""
+    user = as_role("user")
+    offered = user.get("api/pool").json()
+    assert {"BASIC", "CHOSEN"} <= set(offered["groups"])
+    assert (offered["complete"], offered["closed"]) == (True, False)
+    assert "given_name" in offered["attributes"]
+    assert not {"email", "sub", "email_verified"} & set(offered["attributes"])
+    table = "useremail,groups\na@groups.example.com,\nb@groups.example.com,BASIC\n"
+    found = user.post("api/drafts?kind=csv", content=table.encode(), headers=BYTES).json()
+    assert (found["groups"], found["own_groups"]) == ({"BASIC": 2}, None)
+    found = user.post(f"api/drafts/{found['token']}", json={"groups": ["CHOSEN"]}).json()
+    assert (found["groups"], found["own_groups"]) == ({"CHOSEN": 1, "BASIC": 1}, ["CHOSEN"])
+    asked = user.post(f"api/drafts/{found['token']}?jobtype=delete", json={}).json()
+    assert (asked["groups"], asked["own_groups"]) == ({}, ["CHOSEN"]), "a deletion knows no groups"
+    usual = user.post(f"api/drafts/{found['token']}", json={"groups": None}).json()
+    assert (usual["groups"], usual["own_groups"]) == ({"BASIC": 2}, None)
+
+
+def test_what_a_run_takes_and_what_it_would_stumble_over_is_told_before(page, as_role):
+    """By the forecast and the preflight of a run: no user is touched, and no group is created."""
+    user = as_role("user")
+    table = "useremail,groups,custom:none,given_name\n" + "".join(
+        f"u{number}@ready.example.com,BASIC;NEW,x,A\n" for number in range(60)
+    )
+    token = user.post("api/drafts?kind=csv", content=table.encode(), headers=BYTES).json()["token"]
+
+    def ready(**request):
+        answer = user.post(f"api/drafts/{token}/ready", json=request)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    found = ready(adminemail=page.resources.admin)
+    assert (found["calls"], found["limit"], found["seconds"]) == (180, 20.0, 6.0)
+    assert [one for one in found["problems"] if "'NEW'" in one]
+    assert [one for one in found["problems"] if "'custom:none' is not in the user pool's schema" in one]
+    found = ready(adminemail=page.resources.admin, create_groups=True)
+    assert not [one for one in found["problems"] if "'NEW'" in one]
+    named = page.resources.cognito.list_groups(UserPoolId=page.resources.user_pool_id)["Groups"]
+    assert "NEW" not in {group["GroupName"] for group in named}
+    assert (ready(dry_run=True)["calls"], ready(dry_run=True)["seconds"] < 1) == (60, True)
+    assert "mails 50 invitations a day" in "".join(ready(invite=True)["warnings"])
+    assert "'adminemail'" in ready(adminemail="nobody")["problems"][0]
+    assert "'state_machine_arn'" in "".join(ready(engine="step_functions")["problems"])
+    assert "not a key" in ready(enginee="mapped")["problems"][0]
 
 
 def test_check_looks_at_aws_and_touches_nothing(page, as_role):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +20,9 @@ from demo.watch import fetch, link_in, rows_of
 from sandbox.airflow.rest import AirflowRest
 from sandbox.aws.process import LocalAws
 from sandbox.waiting import until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, FrameLocator
 
 APPROVER = "approver"
 PASSWORD = "Tmp-" + secrets.token_hex(8) + "A1!"
@@ -258,3 +262,46 @@ def succeeded(
 def settings_password() -> str:
     """The temporary password of the sandbox's settings."""
     return PASSWORD
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("there is no browser: apt-get install chromium")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def sign_in(browser: Browser, sandbox: Sandbox) -> Iterator[Callable[..., FrameLocator]]:
+    """Open the page in Airflow's UI as somebody; nothing it does may be an error in the browser."""
+    assert isinstance(sandbox.airflow.home, Path)
+    passwords = json.loads((sandbox.airflow.home / "passwords.json").read_text())
+    faults: list[str] = []
+    contexts: list[BrowserContext] = []
+
+    def sign_in(user: str) -> FrameLocator:
+        context = browser.new_context(locale="en-GB", accept_downloads=True)
+        contexts.append(context)
+        context.set_default_timeout(180_000)
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(f"{sandbox.airflow.url}/auth/login")
+        page.fill("input[name=username]", user)
+        page.fill("input[name=password]", passwords[user])
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/")
+        page.goto(f"{sandbox.airflow.url}/plugin/cognito-import")
+        return page.frame_locator("iframe")
+
+    yield sign_in
+    for context in contexts:
+        for page in context.pages:  # what a failed test saw
+            print(page.url, page.frames[-1].locator("body").inner_text())
+        context.close()
+    assert not faults

@@ -4,63 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
 from openpyxl import Workbook
 
 from sandbox.waiting import until
 
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no browser: apt-get install chromium")
 HOSTILE = "<img/src=x/onerror=document.title='hacked'>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[playwright.Browser]:
-    """One browser for all tests."""
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def sign_in(browser, sandbox) -> Iterator[Callable[..., playwright.FrameLocator]]:
-    """Open the page in Airflow's UI as somebody; nothing it does may be an error in the browser."""
-    passwords = json.loads((sandbox.airflow.home / "passwords.json").read_text())
-    faults, contexts = [], []
-
-    def sign_in(user: str) -> playwright.FrameLocator:
-        context = browser.new_context(locale="en-GB", accept_downloads=True)
-        contexts.append(context)
-        context.set_default_timeout(180_000)
-        page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(f"{sandbox.airflow.url}/auth/login")
-        page.fill("input[name=username]", user)
-        page.fill("input[name=password]", passwords[user])
-        page.keyboard.press("Enter")
-        page.wait_for_url("**/")
-        page.goto(f"{sandbox.airflow.url}/plugin/cognito-import")
-        return page.frame_locator("iframe")
-
-    yield sign_in
-    for context in contexts:
-        for page in context.pages:  # what a failed test saw
-            print(page.url, page.frames[-1].locator("body").inner_text())
-        context.close()
-    assert not faults
-
-
-def latest(sandbox) -> str:
-    """The id of the run that was started last."""
-    return sandbox.airflow.rest.request("GET", "dags/cognito_import/dagRuns", params={"order_by": "-id", "limit": 1})[
-        "dag_runs"
-    ][0]["dag_run_id"]
 
 
 def test_list_is_checked_corrected_run_watched_and_downloaded(sign_in, sandbox, resources, admin, addresses, tmp_path):
@@ -98,7 +48,7 @@ def test_list_is_checked_corrected_run_watched_and_downloaded(sign_in, sandbox, 
     frame.get_by_label("Search").fill(users[7])
     frame.get_by_role("cell", name=users[7]).wait_for()
     assert frame.owner.page.title() != "hacked"
-    conf = sandbox.airflow.rest.run("cognito_import", latest(sandbox))["conf"]
+    conf = sandbox.airflow.rest.run("cognito_import", sandbox.airflow.rest.latest("cognito_import"))["conf"]
     assert not [user for user in users if user in json.dumps(conf)]
 
 
@@ -143,12 +93,18 @@ def test_run_is_stopped_in_the_middle_and_the_rest_run_again(sign_in, sandbox, r
     frame.get_by_role("button", name="Stop").click()
     frame.get_by_role("dialog").get_by_role("button", name="Stop").click()
     frame.get_by_role("button", name="Run the failed ones again").wait_for()
-    first = latest(sandbox)
+    first = sandbox.airflow.rest.latest("cognito_import")
     assert len(set(users) & set(resources.users())) < 200
     frame.get_by_role("button", name="Run the failed ones again").click()
     frame.get_by_role("dialog").get_by_role("button", name="Run the failed ones again").click()
-    until("the next run", lambda: latest(sandbox), lambda run: run != first, seconds=60, every=0.5)
-    sandbox.airflow.rest.wait("cognito_import", latest(sandbox))
+    until(
+        "the next run",
+        lambda: sandbox.airflow.rest.latest("cognito_import"),
+        lambda run: run != first,
+        seconds=60,
+        every=0.5,
+    )
+    sandbox.airflow.rest.wait("cognito_import", sandbox.airflow.rest.latest("cognito_import"))
     assert set(users) <= set(resources.users())
 
 

@@ -81,6 +81,7 @@ USES: list[tuple[str, list[str], Use]] = [
     ("cognito-idp:DescribeUserPool", WORKER, pool("describe_user_pool")),
     ("cognito-idp:CreateGroup", WORKER, pool("create_group", GroupName="BASIC")),
     ("cognito-idp:GetGroup", WORKER, pool("get_group", GroupName="BASIC")),
+    ("cognito-idp:ListGroups", WORKER, pool("list_groups")),
     ("cognito-idp:GetProvisionedLimit", WORKER, call("cognito-idp", "get_provisioned_limit", LimitDefinition=LIMIT)),
     ("cloudwatch:ListMetrics", WORKER, call("cloudwatch", "list_metrics")),
     ("cloudwatch:GetMetricData", WORKER, call("cloudwatch", "get_metric_data", MetricDataQueries=[METRIC], **HOURS)),

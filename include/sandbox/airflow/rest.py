@@ -125,6 +125,11 @@ class AirflowRest:
         """Return a run."""
         return cast("dict[str, Any]", self.request("GET", _run(dag_id, run_id)))
 
+    def latest(self, dag_id: str) -> str:
+        """Return the id of the run that was started last."""
+        runs = self.request("GET", f"dags/{dag_id}/dagRuns", params={"order_by": "-id", "limit": 1})["dag_runs"]
+        return str(runs[0]["dag_run_id"])
+
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return a run's state: `queued`, `running`, `success` or `failed`."""
         return str(self.run(dag_id, run_id)["state"])

@@ -3,7 +3,8 @@
 ::
 
     access      who may do what, and that no other site can
-    lists       uploads: check, correct, hand over as a `source`
+    lists       uploads: check, correct, foresee, hand over as a `source`
+    pool        groups and attributes to choose from
     runs        lists of runs, one run, outcomes, CSV
     inbox       what waits in the inbox, what was filed, and the nights
     overview    settings, and what preflight finds now
@@ -20,10 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response, status
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 
 from cognito_import.addresses import hidden
-from cognito_import.console import inbox, lists, overview, quotas, runs
+from cognito_import.console import inbox, lists, overview, pool, quotas, runs
 from cognito_import.console.access import may_read, same_origin, signed_in
 from cognito_import.errors import CognitoImportError, RequestError
 
@@ -46,7 +48,7 @@ log = logging.getLogger(__name__)
 app = FastAPI(
     title="Cognito import", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(same_origin)]
 )
-for router in (lists.router, runs.router, inbox.router, overview.router, quotas.router):
+for router in (lists.router, pool.router, runs.router, inbox.router, overview.router, quotas.router):
     app.include_router(router, prefix="/api", dependencies=[may_read])
 
 
@@ -67,6 +69,13 @@ def told(_: Request, error: CognitoImportError) -> JSONResponse:
         code = status.HTTP_400_BAD_REQUEST if isinstance(error, RequestError) else status.HTTP_409_CONFLICT
     log.info("The page was told: %s", hidden(str(error)))
     return JSONResponse({"detail": hidden(str(error))}, code)
+
+
+@app.exception_handler(RequestValidationError)
+def misshaped(_: Request, error: RequestValidationError) -> JSONResponse:
+    """Say what is wrong with the shape of a request, and nothing of what it holds."""
+    found = "; ".join(f"{'.'.join(map(str, one['loc'][:2]))}: {one['msg']}" for one in error.errors())
+    return JSONResponse({"detail": found[:1000]}, 422)
 
 
 @app.get("/", dependencies=[signed_in])

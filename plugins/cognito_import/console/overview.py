@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from fastapi import APIRouter
 
@@ -12,15 +11,9 @@ from cognito_import.airflow.context import POOL
 from cognito_import.airflow.private import pool_slots
 from cognito_import.console import deployment
 from cognito_import.console.access import DAG, Database, Starter, User, allowed, may_start
-from cognito_import.errors import NotReadyError, PreflightError
-from cognito_import.preflight import Clients, check
-from cognito_import.report.reasons import translated
-from cognito_import.request.model import KEYS
-from cognito_import.run.manifest import Manifest
+from cognito_import.console.readiness import Found, imagined, look
+from cognito_import.request.model import KEYS, ImportRequest
 from cognito_import.settings import ENGINES, JOB_TYPES, Locale, Settings
-
-if TYPE_CHECKING:
-    from cognito_import.console.deployment import Deployment
 
 _SECRET: Final = frozenset({"temporary_password"})
 _ADDRESSES: Final = frozenset({"mail_from", "approvers", "inbox_rules"})
@@ -68,44 +61,12 @@ def _shown(settings: Settings, name: str, addresses: bool) -> dict[str, Any]:  #
 
 
 @router.post("/preflight", dependencies=[may_start])
-def preflight(database: Database, lang: Locale = "en") -> dict[str, list[str]]:
+def preflight(database: Database, lang: Locale = "en") -> Found:
     """Look at all that an import with the default groups would need, and touch nothing."""
-    deployed = deployment.current()
-    slots = pool_slots(database, POOL)
+    deployed, slots = deployment.current(), pool_slots(database, POOL)
     database.commit()
-    settings, aws = deployed.settings, deployed.aws
-    clients = Clients(deployed.cognito, deployed.s3, aws.ses, aws.step_functions, aws.sesv2, aws.cloudwatch)
-    found: dict[str, list[str]] = {"problems": [], "warnings": [], "unseen": []}
-    try:
-        expire = aws.signer.credentials_expire_at()
-        found["warnings"] = check(_imagined(deployed), settings, clients, expire, pool_slots=slots)
-    except PreflightError as error:
-        found["problems"] = error.problems
-    except NotReadyError as error:
-        found["unseen"] = str(error).splitlines()
-    return {name: [translated(one, lang) for one in sentences] for name, sentences in found.items()}
-
-
-def _imagined(deployed: Deployment) -> Manifest:
-    """Return the manifest of an import without users, whose report would go to the sender."""
     settings = deployed.settings
-    return Manifest(
-        jobtype="import",
-        engine=settings.engine,
-        adminemail=settings.mail_from,
-        users=0,
-        rejected_rows=0,
-        began=datetime.now(UTC).isoformat(),
-        groups=[] if settings.create_groups else list(settings.default_groups),
-        batches=[],
-        digest="",
-        rows="",
-        rows_etag="",
-        rejected="",
-        cells="",
-        columns=[],
-        user_pool_id=settings.user_pool_id,
-        invite=settings.invite,
-        approve=False,
-        begun=False,
+    request = ImportRequest(
+        settings.mail_from, **{name: getattr(settings, name) for name in KEYS if name in Settings.__slots__}
     )
+    return look(deployed, imagined(request, settings, 0, settings.default_groups), slots, lang)

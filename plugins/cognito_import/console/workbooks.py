@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MAX_UNPACKED_BYTES: Final = 256 * 1024 * 1024
 """Bytes. A workbook of 300,000 users unpacks to some 60 MB; a file that is made to fill a disk, to much more."""
+MAX_TABLE_CHARACTERS: Final = 32 * 1024 * 1024
+"""300,000 users take about 15 million. A cell is stored once in a workbook, however many rows show it."""
 MAX_FILES: Final = 1_000
 MAX_ROWS: Final = MAX_USERS + 1_000
 """With a header, and rows that somebody left empty."""
@@ -74,11 +76,17 @@ def _refuse_bomb(file: IO[bytes], name: str) -> None:
 
 
 def _texts(rows: Iterable[Sequence[object]], name: str) -> Iterator[list[str]]:
+    characters = 0
     for number, row in enumerate(rows, start=1):
         if number > MAX_ROWS:
             message = f"{name} has more than {MAX_ROWS:,} rows; expected at most {MAX_USERS:,} users."
             raise SourceError(message)
-        yield [_text(cell) for cell in row]
+        texts = [_text(cell) for cell in row]
+        characters += len(texts) + sum(map(len, texts))
+        if characters > MAX_TABLE_CHARACTERS:
+            message = f"{name} unpacks to more than {MAX_TABLE_CHARACTERS:,} bytes; expected a list of users."
+            raise SourceError(message)
+        yield texts
 
 
 def _text(cell: object) -> str:
@@ -101,9 +109,13 @@ def _csv(rows: Iterator[list[str]]) -> IO[bytes] | None:
     for skipped, row in enumerate(rows):
         if any(cell.strip() for cell in row):
             file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever reads it closes it
-            text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
-            csv.writer(text).writerows(chain([[""]] * skipped, [row], rows))
-            text.detach()
+            try:
+                text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
+                csv.writer(text).writerows(chain([[""]] * skipped, [row], rows))
+                text.detach()
+            except BaseException:
+                file.close()
+                raise
             file.seek(0)
             return file
     return None

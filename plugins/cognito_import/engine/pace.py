@@ -85,6 +85,14 @@ def expected_seconds(calls: Mapping[str, int], settings: Settings, found: RunPac
     return max(categories.values(), default=0) / limit
 
 
+def reading_rates(settings: Settings, found: RunPace | None) -> dict[Category, float]:
+    """Return how many calls a second the slots of a dry run make together in each quota category for reading."""
+    quotas = {
+        category: (found.reading if found else {}).get(category, DEFAULT_QUOTAS[category]) for category in READING
+    }
+    return {category: max(1.0, quota - settings.reserve) for category, quota in quotas.items()}
+
+
 def slot_pacer(settings: Settings, folder: RunFolder, *, held_for: float = 0.0) -> Pacer:
     """Return the pacer of one slot that works on the run, held for so many seconds already. Raises RunFolderError."""
     return pacers(settings, folder)(held_for=held_for)
@@ -98,11 +106,8 @@ def pacers(settings: Settings, folder: RunFolder) -> Callable[..., Pacer]:
     pacer = partial(Pacer, settings.pacing_seconds, shared=SharedRate(folder))
     if (manifest := folder.manifest()) and manifest.dry_run:
         found = pace.read(folder)
-        quotas = {
-            category: (found.reading if found else {}).get(category, DEFAULT_QUOTAS[category]) for category in READING
-        }
-        own = {category: settings.slots / max(1.0, quota - settings.reserve) for category, quota in quotas.items()}
-        return partial(pacer, own=own)
+        rates = reading_rates(settings, found)
+        return partial(pacer, own={category: settings.slots / rate for category, rate in rates.items()})
     found = pace.read(folder) if settings.pace == "all" else None
     limit, start = (found.limit, found.start) if found else (settings.users_per_second, 0.0)
     return partial(pacer, ceiling=limit / settings.users_per_second, start=start / settings.users_per_second)

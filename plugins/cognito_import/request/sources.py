@@ -11,7 +11,7 @@ import json
 import logging
 import re
 import tempfile
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, TextIO
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -120,14 +120,19 @@ def read_file(file: IO[bytes], ending: str, name: str, *, delete: bool = False) 
 
     `name` is what errors call the file; `delete` is as for :func:`~.tables.read_csv`. Raises SourceError.
     """
-    _reject_binary(file, name)
-    encoding = _encoding(file, name)
-    log.info("Reading %s as %s.", name, "UTF-8" if encoding == "utf-8-sig" else "Shift_JIS (cp932)")
-    with io.TextIOWrapper(file, encoding=encoding, newline="") as text:
+    with as_text(file, name) as text:
         if ending == "csv":
             yield from read_csv(text, f"'source' {name}", delete=delete)
         else:
             yield from (read_json if ending == "json" else read_json_lines)(text, name)
+
+
+def as_text(file: IO[bytes], name: str) -> TextIO:
+    """Return the text of a file that is open at its beginning, whose encoding is found out. Raises SourceError."""
+    _reject_binary(file, name)
+    encoding = _encoding(file, name)
+    log.info("Reading %s as %s.", name, "UTF-8" if encoding == "utf-8-sig" else "Shift_JIS (cp932)")
+    return io.TextIOWrapper(file, encoding=encoding, newline="")
 
 
 def cells_of(given: Given) -> dict[str, str]:

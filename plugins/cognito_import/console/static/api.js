@@ -48,7 +48,9 @@ const runPath = (run) => `${dag()}/dagRuns/${encodeURIComponent(run)}`;
 const question = (run) => `${runPath(run)}/taskInstances/approve/-1/hitlDetails`;
 const airflow = (path, options) => request(new URL(path, AIRFLOW), options);
 
-export const trigger = (conf, id) => airflow(`${dag(id)}/dagRuns`, { method: "POST", json: { logical_date: null, conf } });
+/** Start a run; under a name that a run has already Airflow answers 409. */
+export const trigger = (conf, id, name) =>
+  airflow(`${dag(id)}/dagRuns`, { method: "POST", json: { logical_date: null, conf, ...(name && { dag_run_id: name }) } });
 export const stop = (run) => airflow(runPath(run), { method: "PATCH", json: { state: "failed" } });
 export const asked = (run) => airflow(question(run));
 export const answer = (run, option) =>

@@ -1,18 +1,23 @@
 // A new import: a list that is pasted or dropped, what was understood of it, corrections in place, one button.
 import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { own, trigger } from "./api.js";
+import { ahead, Columns } from "./columns.js";
 import { Options, request } from "./options.js";
-import { number, Problem, span } from "./parts.js";
+import { number, Problem, useLoaded } from "./parts.js";
 import { Preview } from "./preview.js";
+import { isAddress, Ready } from "./ready.js";
 import { language, t } from "./texts.js";
 
 const KINDS = ["csv", "json", "jsonl", "xlsx"];
 const ADMIN = "cognito-import-admin";
+const DRAFT = "cognito-import-draft"; // so that a list outlives another view, a reload and a session
+const NO_POOL = { groups: [], allowed: [], complete: false, closed: false, attributes: [] };
 
 export function NewImport({ session }) {
-  const [list, setList] = useState(null); // the upload itself: {kind, name, body}
   const [text, setText] = useState("");
-  const [checked, setChecked] = useState(null);
+  const [checked, setChecked] = useState(null); // what the server understood of the list
+  const [edits, setEdits] = useState({}); // corrections that are not checked yet
+  const [chosen, setChosen] = useState({}); // columns that are not used yet
   const [options, setOptions] = useState({
     ...session.defaults,
     jobtype: "import",
@@ -21,7 +26,9 @@ export function NewImport({ session }) {
   });
   const [busy, setBusy] = useState("");
   const [failure, setFailure] = useState(null);
+  const pool = useLoaded((signal) => (session.may_start ? own("pool", {}, { signal }) : NO_POOL), []);
   const result = useRef(null);
+  const attempt = useRef({});
 
   const doing = async (what, act) => {
     setBusy(what);
@@ -33,76 +40,111 @@ export function NewImport({ session }) {
     }
     setBusy("");
   };
-  const check = (from, jobtype = options.jobtype) =>
+  const show = (answer) => {
+    setChecked(answer);
+    setChosen(ahead(answer));
+    if (answer) sessionStorage.setItem(DRAFT, answer.token);
+    else sessionStorage.removeItem(DRAFT);
+  };
+  const upload = ({ kind, name, body }) =>
     doing("check", async () => {
-      setChecked(null);
-      const query = { kind: from.kind, name: from.name, jobtype, lang: language() };
-      setChecked(await own("drafts", query, { method: "POST", bytes: from.body }));
-      setList(from);
+      const query = { kind, name, jobtype: options.jobtype, lang: language() };
+      show(await own("drafts", query, { method: "POST", bytes: body }));
+      setEdits({});
+      result.current?.focus();
     });
-  const correct = (edits) =>
+  const decide = async (decisions, { token = checked.token, jobtype = options.jobtype } = {}) =>
+    show(await own(`drafts/${token}`, { jobtype, lang: language() }, { method: "POST", json: decisions }));
+  const correct = () =>
     doing("check", async () => {
-      const query = { jobtype: options.jobtype, lang: language() };
-      setChecked(await own(`drafts/${checked.token}`, query, { method: "POST", json: { edits } }));
+      await decide({ edits });
+      setEdits({});
+      result.current?.focus();
     });
+  const useColumns = (columns) =>
+    doing("check", async () => {
+      await decide({ columns });
+      result.current?.focus();
+    });
+  const choose = (changed) => {
+    const change = () => setOptions((before) => ({ ...before, ...changed }));
+    if (!changed.jobtype) return change();
+    return doing("check", async () => { // what a row may say depends on the job
+      await decide({}, changed);
+      change();
+    });
+  };
   const start = () =>
     doing("start", async () => {
-      const query = { jobtype: options.jobtype };
-      const { source } = await own(`drafts/${checked.token}/source`, query, { method: "POST" });
-      const begun = await trigger(request(options, session, source));
-      localStorage.setItem(ADMIN, options.adminemail);
-      location.hash = `#/run/${encodeURIComponent(begun.dag_run_id)}`;
+      const about = JSON.stringify([checked.token, options]);
+      if (attempt.current.about !== about) {
+        const query = { jobtype: options.jobtype, lang: language() };
+        attempt.current = { about, ...(await own(`drafts/${checked.token}/source`, query, { method: "POST" })) };
+      }
+      const { source, run, lost } = attempt.current;
+      try {
+        await trigger(request(options, session, source), undefined, run);
+      } catch (error) {
+        // Under the same name nobody is imported twice: it was there if only the answer was lost before.
+        attempt.current.lost ||= error.kind === "offline";
+        if (!lost || error.status !== 409) throw error;
+      }
+      localStorage.setItem(ADMIN, options.adminemail.trim());
+      sessionStorage.removeItem(DRAFT);
+      location.hash = `#/run/${encodeURIComponent(run)}`;
     });
   const take = (file) => {
     const kind = file.name.toLowerCase().split(".").at(-1);
     if (!KINDS.includes(kind)) return setFailure({ kind: "told", message: t("new.kind") });
-    return check({ kind, name: file.name.slice(-200), body: file });
+    return upload({ kind, name: file.name.slice(-200), body: file });
   };
-  const choose = (changed) => {
-    setOptions({ ...options, ...changed });
-    if (changed.jobtype && list) check(list, changed.jobtype); // what a row may say depends on the job
-  };
-  useEffect(() => result.current?.focus(), [checked?.token]);
+  useEffect(() => { // the list of before, or the same one in another language
+    const token = checked?.token ?? sessionStorage.getItem(DRAFT);
+    if (!session.may_start || !token) return;
+    doing("check", () => decide({}, { token }).catch((error) => {
+      if (error.status !== 404) throw error;
+      show(null);
+    }));
+  }, [language()]);
 
   if (!session.may_start) return html`<h1>${t("view.new")}</h1><p class="note">${t("no-start")}</p>`;
+  const there = pool.value ?? NO_POOL;
+  const open = Object.keys(edits).length ? "correct" : !checked?.question && Object.keys(chosen).length ? "column.use" : "";
   return html`<h1>${t("view.new")}</h1>
     <section>
       <h2>${t("new.list")}</h2>
       <${Drop} onFile=${take} disabled=${!!busy}>
         <label for="pasted">${t("new.paste")}</label>
-        <textarea id="pasted" rows="6" spellcheck="false" value=${text} placeholder=${"user01@example.com\nuser02@example.com"}
+        <textarea id="pasted" rows=${checked ? 2 : 6} spellcheck="false" value=${text} placeholder=${"user01@example.com\nuser02@example.com"}
           onInput=${(event) => setText(event.target.value)}></textarea>
       <//>
-      <button type="button" class=${checked ? "" : "primary"} disabled=${!text.trim() || !!busy}
-        onClick=${() => check({ kind: "text", name: "", body: new Blob([text]) })}>${t("new.check")}</button>
-      ${busy === "check" && html`<span class="soft" role="status"> ${t("new.checking")}</span>`}
+      <div class="row"><button type="button" class=${checked ? "" : "primary"} disabled=${!text.trim() || !!busy}
+        onClick=${() => upload({ kind: "text", name: "", body: new Blob([text]) })}>${t("new.check")}</button>
+        ${checked && html`<button type="button" disabled=${!!busy} onClick=${() => { show(null); setText(""); setEdits({}); }}>${t("new.over")}</button>`}
+        <span class="soft" role="status">${busy === "check" && t("new.checking")}</span></div>
     </section>
-    ${failure && !checked && html`<${Problem} failure=${failure} />`}
+    ${busy !== "start" && html`<${Problem} failure=${failure} acting kept=${!!checked} />`}
     ${checked && html`<section ref=${result} tabindex="-1" aria-label=${t("new.understood")}>
-      <h2>${list?.name || t("new.understood")}</h2>
-      <p class=${`note ${checked.wrong ? "warn" : "good"}`} role="status">
-        ${t(checked.wrong ? "new.some" : "new.all", { n: number(checked.users), good: number(checked.good), wrong: number(checked.wrong) })}</p>
-      <${Preview} key=${checked.token} checked=${checked} busy=${!!busy} onCorrect=${correct} />
-    </section>
-    <${Options} options=${options} session=${session} onChange=${choose} />
+      <h2>${checked.name === "list" ? t("new.understood") : checked.name}</h2>
+      ${!checked.question && html`<p class=${`note ${checked.wrong ? "warn" : "good"}`} role="status">
+        ${t(checked.wrong ? "new.some" : "new.all", { n: number(checked.users), good: number(checked.good), wrong: number(checked.wrong) })}</p>`}
+      ${checked.read_as.length > 0 && html`<${Columns} checked=${checked} attributes=${there.attributes} busy=${!!busy} chosen=${chosen}
+        onPick=${setChosen} onChoose=${useColumns} />`}
+      ${!checked.question && html`<${Preview} checked=${checked} busy=${!!busy} edits=${edits} onEdit=${setEdits} onCorrect=${correct} />`}
+    </section>`}
+    ${checked && !checked.question && html`
+    <${Options} options=${options} session=${session} checked=${checked} pool=${there} busy=${!!busy} onChange=${choose}
+      onGroups=${(groups) => doing("check", () => decide({ groups }))} />
     <section>
-      ${checked.good > 0 && html`<p>${summary(checked, options, session)}</p>`}
-      <${Problem} failure=${failure} />
-      <button type="button" class=${options.jobtype === "delete" ? "danger" : "primary"} onClick=${start}
-        disabled=${!!busy || !checked.good || !/^\S+@\S+$/.test(options.adminemail)}>
+      <h2>${t("ready")}</h2>
+      ${checked.good > 0 && html`<${Ready} checked=${checked} options=${options} session=${session} />`}
+      ${checked.wrong > 0 && html`<p>${t("new.out", { n: number(checked.wrong) })}</p>`}
+      <button type="button" class=${options.jobtype === "delete" && !options.dry_run ? "danger" : "primary"} onClick=${start} aria-describedby="before"
+        disabled=${!!busy || !!open || !checked.good || !isAddress(options.adminemail)}>
         ${t(options.dry_run ? "new.try" : `new.${options.jobtype}`, { n: number(checked.good) })}</button>
-      ${busy === "start" && html`<span class="soft" role="status"> ${t("new.starting")}</span>`}
-      ${!options.adminemail && html`<p class="soft">${t("new.admin")}</p>`}
+      <p class="soft" id="before" role="status">
+        ${busy === "start" ? t("new.starting") : open ? t("new.open", { button: t(open) }) : !isAddress(options.adminemail) ? t("new.admin") : ""}</p>
     </section>`}`;
-}
-
-function summary(checked, options, session) {
-  const { seconds } = checked.estimate;
-  const out = checked.wrong ? t("new.out", { n: number(checked.wrong) }) : "";
-  if (options.dry_run || !seconds) return out;
-  const over = new Intl.DateTimeFormat(t("locale"), { timeStyle: "short" }).format(new Date(Date.now() + seconds * 1000));
-  const time = session.approved.includes(options.jobtype) ? t("new.after", { span: span(seconds) }) : t("new.time", { span: span(seconds), over });
-  return `${out} ${time}`.trim();
 }
 
 function Drop({ onFile, disabled, children }) {

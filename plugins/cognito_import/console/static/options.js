@@ -1,5 +1,6 @@
 // What a run is asked for, beside its list.
 import { html } from "./vendor/preact.js";
+import { Groups } from "./groups.js";
 import { t } from "./texts.js";
 
 const OF_AN_IMPORT = ["invite", "resend_invitation", "create_groups"];
@@ -18,11 +19,11 @@ export function request(options, session, source) {
   return conf;
 }
 
-export function Options({ options, session, onChange }) {
+export function Options({ options, session, checked, pool, busy, onChange, onGroups }) {
   const set = (name, read = (input) => input.value) => (event) => onChange({ [name]: read(event.target) });
   const check = (name, text) => html`<label class="check">
-    <input type="checkbox" checked=${options[name]} onChange=${set(name, (input) => input.checked)} /> ${text}</label>`;
-  const one = (name, values, texts) => html`<select value=${options[name]} onChange=${set(name)}>
+    <input type="checkbox" checked=${options[name]} disabled=${busy} onChange=${set(name, (input) => input.checked)} /> ${text}</label>`;
+  const one = (name, values, texts) => html`<select value=${options[name]} disabled=${busy} onChange=${set(name)}>
     ${values.map((value) => html`<option value=${value}>${t(`${texts}.${value}`)}</option>`)}</select>`;
   return html`<section>
     <h2>${t("options")}</h2>
@@ -34,9 +35,10 @@ export function Options({ options, session, onChange }) {
       ${session.engines.length > 1 && html`<label>${t("engine")} ${one("engine", session.engines, "engine")}</label>`}
     </div>
     <p class="soft" id="admin-help">${t("adminemail.text")}</p>
+    ${options.jobtype === "import" && html`<${Groups} groups=${checked.own_groups ?? session.groups} own=${checked.own_groups !== null} pool=${pool}
+      create=${options.create_groups} busy=${busy} onChange=${onGroups} />`}
     ${options.jobtype === "import" && OF_AN_IMPORT.filter((name) => name !== "resend_invitation" || options.invite).map((name) => check(name, t(name)))}
     ${session.options.includes("dry_run") && check("dry_run", t("dry_run"))}
-    ${options.jobtype === "import" && session.groups.length > 0 && html`<p class="soft">${t("groups", { groups: session.groups.join(", ") })}</p>`}
-    ${options.jobtype !== "import" && html`<p class="note warn">${t(session.approved.includes(options.jobtype) ? "asked" : "at-once")}</p>`}
+    ${options.jobtype !== "import" && !options.dry_run && html`<p class="note warn">${t(session.approved.includes(options.jobtype) ? "asked" : "at-once")}</p>`}
   </section>`;
 }

@@ -37,10 +37,11 @@ export function useLoaded(load, deps, seconds = 0) {
   return { ...state, again: () => again.current() };
 }
 
-/** Say what went wrong and what to do about it. */
-export function Problem({ failure }) {
+/** Say what went wrong and what to do about it: of something that a person did (`acting`) nothing is tried again by itself. */
+export function Problem({ failure, acting, kept }) {
   if (!failure) return null;
-  const text = failure.kind === "told" ? failure.message || t("failed") : t(failure.kind);
+  const key = acting && failure.kind === "offline" ? "offline.acting" : kept && failure.kind === "expired" ? "expired.kept" : failure.kind;
+  const text = key === "told" ? failure.message || t("failed") : t(key);
   const more = failure.kind === "forbidden" ? failure.message : "";
   return html`<div class="note bad" role="alert">${text}${more && html` <span class="soft">${more}</span>`}</div>`;
 }

@@ -1,22 +1,25 @@
 // What was understood of a list: each problem at its row, whose cells can be corrected, and the first good rows.
-import { html, useState } from "./vendor/preact.js";
+import { html } from "./vendor/preact.js";
 import { number } from "./parts.js";
 import { t } from "./texts.js";
 
-export function Preview({ checked, busy, onCorrect }) {
-  const [edits, setEdits] = useState({});
+export function Preview({ checked, busy, edits, onEdit, onCorrect }) {
   const changed = Object.keys(edits).length;
-  const edit = (row, column, value) => setEdits({ ...edits, [row]: { ...(edits[row] ?? {}), [column]: value } });
+  const edit = (row, column, value) => onEdit({ ...edits, [row]: { ...(edits[row] ?? {}), [column]: value } });
   const out = (row) => {
     const { [row]: before, ...others } = edits;
-    setEdits(before === null ? others : { ...edits, [row]: null });
+    onEdit(before === null ? others : { ...edits, [row]: null });
   };
   const head = (more) => html`<thead><tr><th class="num">${t("row")}</th>${more}
     ${checked.columns.map((column) => html`<th>${column}</th>`)}</tr></thead>`;
   const cell = (problem, column) => html`<input value=${edits[problem.row]?.[column] ?? problem.cells[column] ?? ""}
     disabled=${edits[problem.row] === null} aria-label=${t("cell", { row: problem.row, column })}
     onInput=${(event) => edit(problem.row, column, event.target.value)} />`;
-  return html`${checked.problems.length > 0 && html`
+  const correct = (event) => {
+    event.preventDefault();
+    if (changed && !busy) onCorrect();
+  };
+  return html`${checked.problems.length > 0 && html`<form onSubmit=${correct}>
       <div class="wide tall"><table class="problems">
         ${head(html`<th>${t("problem")}</th>`)}
         <tbody>${checked.problems.map((problem) => html`<tr key=${problem.row} class=${edits[problem.row] === null ? "out" : ""}>
@@ -27,8 +30,7 @@ export function Preview({ checked, busy, onCorrect }) {
         </tr>`)}</tbody>
       </table></div>
       ${checked.wrong > checked.problems.length && html`<p class="soft">${t("more", { n: number(checked.wrong - checked.problems.length) })}</p>`}
-      <button type="button" class=${changed ? "primary" : ""} disabled=${!changed || busy} onClick=${() => onCorrect(edits)}>
-        ${t("correct")}</button>`}
+      <button type="submit" class=${changed ? "primary" : ""} disabled=${!changed || busy}>${t("correct")}</button></form>`}
     ${checked.first.length > 0 && html`<details open=${!checked.problems.length}>
       <summary>${t("first", { n: number(checked.first.length), good: number(checked.good) })}</summary>
       <div class="wide tall"><table>${head(null)}
