@@ -9,6 +9,7 @@ MWAA := tests/integration/versions/mwaa
 MWAA_VERSIONS := $(patsubst $(MWAA)/essential-%.txt,%,$(wildcard $(MWAA)/essential-*.txt))
 NEWEST := $(shell sed -n 's/^apache-airflow\[celery\]==//p' requirements-image.in)
 LANGUAGE_SERVICE := build/language-service
+AXE := build/axe
 UV := $(VENV)/bin/uv
 RUN := PYTHONPATH=include:plugins:. $(VENV)/bin/python
 CODE := dags plugins include tests bench
@@ -48,11 +49,19 @@ $(MOTO_VENV)/.ready: tests/second_opinion/requirements.txt | $(UV)
 	@touch $@
 
 $(LANGUAGE_SERVICE)/.ready: tests/second_opinion/package.json tests/second_opinion/package-lock.json
+	$(call npm-ci,AWS's own language service)
+
+$(AXE)/.ready: tests/console/axe/package.json tests/console/axe/package-lock.json
+	$(call npm-ci,axe which judges accessibility)
+
+# Installs what a package.json names. Where there is no npm and none can be had, the tests leave it out.
+define npm-ci
 	@mkdir -p $(@D) && cp $^ $(@D)
 	@command -v npm >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
 		{ echo "Installing nodejs and npm"; apt-get update -qq && apt-get install -qq nodejs npm; }
-	@if command -v npm >/dev/null; then npm ci --prefix $(@D) --silent --ignore-scripts --no-audit --no-fund && touch $@; \
-		else echo "There is no npm: AWS's own language service is LEFT OUT of the tests."; fi
+	@if command -v npm >/dev/null; then cd $(@D) && npm ci --silent --ignore-scripts --no-audit --no-fund && touch .ready; \
+		else echo "There is no npm: $(1) is LEFT OUT of the tests."; fi
+endef
 
 demo: setup  ## Import users end to end and show it (USERS=60; AWS_ENDPOINT_URL=… for an AWS of your own)
 	@$(if $(AWS_ENDPOINT_URL),AWS_ENDPOINT_URL=$(AWS_ENDPOINT_URL)) $(RUN) -m demo --users $(USERS) $(if $(AWS_ENDPOINT_URL),--environment)
@@ -127,6 +136,7 @@ bench: setup  ## Measure 1,000 users against the loops that people write, 100,00
 	@$(RUN) -m bench
 	@$(RUN) -m bench.many
 	@$(RUN) -m bench.dry_run
+	@$(RUN) -m bench.console
 	@$(RUN) -m bench.pace --whole --enforcement bucket --live none
 	@$(RUN) -m bench.pace
 
@@ -140,7 +150,7 @@ bench-state-machine: setup  ## Measure 5,000 users by one execution of the state
 	@$(RUN) -m bench.state_machine
 
 # What shows the page of the UI; only its tests and the pictures need it.
-browser:
+browser: $(AXE)/.ready
 	@command -v chromium google-chrome >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
 		{ echo "Installing chromium"; apt-get update -qq && apt-get install -qq chromium fonts-ipafont-gothic; }
 	@command -v chromium google-chrome >/dev/null || echo "There is no chromium: the page's tests in a browser are LEFT OUT."

@@ -9,7 +9,7 @@ from airflow.plugins_manager import AirflowPlugin
 from cognito_import.airflow import listener
 from cognito_import.airflow.import_ahead import import_ahead
 from cognito_import.airflow.run_names import NamedRuns
-from cognito_import.console.mount import APP, VIEW
+from cognito_import.console.mount import APP, VIEWS
 
 if "celery" in sys.argv and "worker" in sys.argv:
     # No component starts in a Celery worker. Where its configuration names this module among its `imports` (airflow.env does),
@@ -26,4 +26,4 @@ class CognitoImportPlugin(AirflowPlugin):
     timetables = [NamedRuns]  # noqa: RUF012 - as the base class declares it
     listeners = [listener]  # noqa: RUF012 - as the base class declares it
     fastapi_apps = [APP]  # noqa: RUF012 - as above
-    external_views = [VIEW]  # noqa: RUF012 - as above
+    external_views = VIEWS

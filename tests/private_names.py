@@ -152,10 +152,21 @@ def database() -> None:
         row = private.find_run(session, "dag", "run-1")
         assert row is not None
         assert (row.run_id, row.triggering_user_name, row.end_date) == ("run-1", "somebody", None)
-        asked: dict[str, Any] = {"state": "", "among": None, "text": "", "offset": 0, "limit": 9}
+        asked: dict[str, Any] = {"state": "", "job": "", "among": None, "text": "", "offset": 0, "limit": 9}
         for more, count in (({}, 1), ({"text": "BODY"}, 1), ({"among": {"run-2"}}, 0), ({"state": "failed"}, 0)):
             total, found = private.find_runs(session, "dag", **{**asked, **more})
             assert (total, len(found)) == (count, count), more
+        for conf, jobs in (
+            ({}, "import"),
+            ({"jobtype": "delete"}, "delete"),
+            ({"undo": "run-0"}, "undo"),
+            (None, "import"),
+        ):
+            run.conf = conf
+            session.flush()
+            for job in ("import", "delete", "disable", "undo"):
+                total, _ = private.find_runs(session, "dag", **{**asked, "job": job})
+                assert total == (job == jobs), (conf, job)
         assert private.pushed_by(run, ("report",), "note") == {}
         assert private.schedule(session, "dag") is None
         assert private.pushed_by_each(session, "dag", ["run-1"], "file", "key") == {"run-1": []}

@@ -24,7 +24,8 @@ from cognito_import.inbox import Inbox
 from cognito_import.ingest import ingest_request
 from cognito_import.invitations import day_began, share_out, share_out_again
 from cognito_import.mail_ready import check_invitations
-from cognito_import.report.delivery import deliver, failure_reason, raise_if_incomplete
+from cognito_import.report.complete import failure_reason, raise_if_incomplete
+from cognito_import.report.delivery import deliver
 from cognito_import.report.reasons import Reasons
 from cognito_import.report.rows import all_outcomes
 from cognito_import.run.daily_limit import is_met

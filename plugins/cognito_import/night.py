@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from cognito_import.errors import IncompleteRunError
 from cognito_import.inbox_files import FAILED
 from cognito_import.invitations import hand_on, handed_on
-from cognito_import.report.delivery import Reported, failure_reason
+from cognito_import.report.complete import failure_reason
+from cognito_import.report.delivery import Reported
 from cognito_import.report.rest import rest_of
 
 if TYPE_CHECKING:

@@ -111,7 +111,8 @@ class Child:
         except Exception as error:  # noqa: BLE001 - whatever the SDK meets on its way
             name, cause = "States.Timeout", str(error)
         else:
-            return {**_success(call, answer), "error": "", "message": "", "at": 0, "done": True, **_flags()}
+            at = int(self.clock.moment(self.skew).timestamp() * 1000)
+            return {**_success(call, answer), "error": "", "message": "", "at": at, "done": True, **_flags()}
         code = name.partition(".")[2]
         throttled = code in batch["throttles"]
         return {

@@ -19,7 +19,7 @@ from cognito_import.report.delivery import Reported, deliver
 pytestmark = pytest.mark.airflow
 BYTES = {"Content-Type": "application/octet-stream"}
 READ = ["api/session", "api/settings", "api/runs", "api/run"]
-ADDRESSES = ["api/run/outcomes", "api/run/report.csv", "api/run/again", "api/pool"]
+ADDRESSES = ["api/run/outcomes", "api/run/report.csv", "api/run/again", "api/pool", "api/run/mail", "api/run/mail.html"]
 START = ["api/drafts?kind=text", "api/drafts/0", "api/drafts/0/ready", "api/drafts/0/source", "api/preflight"]
 
 
@@ -58,6 +58,8 @@ def test_each_role_gets_what_it_may(as_role, run, role):
     for path in START:
         answer = client.post(path, headers=BYTES)
         assert answer.status_code not in (401, 403) if starts else answer.status_code == (403 if role else 401), path
+    answer = client.post("api/run/stop", params={"run": run})
+    assert answer.status_code == (409 if starts else 403 if role else 401)
 
 
 def test_viewer_sees_counts_and_no_address(as_role, run):
@@ -100,6 +102,33 @@ def test_csv_is_the_stored_one(page, as_role, run):
     stored = page.resources.s3.get_object(Bucket=page.resources.bucket, Key=key)["Body"].read()
     assert answer.content == stored
     assert answer.headers["content-disposition"].startswith("attachment")
+
+
+def test_mail_is_shown_in_a_frame_that_can_do_nothing(as_role, run):
+    """Whom it went to, and its HTML without the link; neither a script nor a fetch is allowed in it."""
+    user = as_role("user")
+    assert "result" in user.get("api/run/mail", params={"run": run}).json()["subject"]
+    answer = user.get("api/run/mail.html", params={"run": run})
+    policy = answer.headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", "sandbox", "frame-ancestors 'self'"} < set(policy)
+    assert "script" not in answer.headers["content-security-policy"]
+    assert "InvalidAddress" in answer.text
+    assert "X-Amz" not in answer.text
+
+
+def test_run_shows_how_fast_it_was_and_who_stopped_it(page, as_role):
+    """Both from what is stored, by a viewer, too; a run that has ended cannot be stopped any more."""
+    conf = {"data": ["stopped1@example.com", "stopped2@example.com"], "adminemail": page.resources.admin}
+    run = page.trigger(conf)
+    folder = page.folder(run)
+    manifest = ingest_request(conf, page.settings, page.resources.s3, folder)
+    run_batch(folder, manifest.batches[0], UserPool(page.resources.cognito, page.settings, Pacer(0.0)))
+    assert as_role("op").post("api/run/stop", params={"run": run}).status_code == 200
+    found = as_role("viewer").get("api/run", params={"run": run}).json()
+    assert (len(found["speed"]["times"]), found["speed"]["throttles"]) == (1, [0])
+    assert found["stopped"]["by"] == "op"
+    page.end(run, "failed")
+    assert as_role("op").post("api/run/stop", params={"run": run}).status_code == 409
 
 
 @pytest.mark.parametrize(

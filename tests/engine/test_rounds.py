@@ -161,6 +161,34 @@ def test_a_user_of_somebody_else_is_completed_however_new_it_is(resources, setti
     assert [outcome.code for outcome in progress(folder).outcomes.values()] == [code]
 
 
+def test_a_child_tells_when_its_users_were_finished(resources, settings):
+    """By the end of each user's last call; when it was throttled only the child's end tells."""
+    folder = RunFolder(resources.s3, resources.bucket, "run-5")
+    users = [f"timed{number}@example.com" for number in (1, 2, 3)]
+    request = {"data": users, "adminemail": resources.admin, "engine": "step_functions"}
+    one_slot = type(settings).parse(resources.variable(slots=1))
+    ingest_request(request, one_slot, resources.s3, folder)
+    rows = [user["row"] for user in begin_batch(folder, one_slot, 1, 1)["users"]]
+    began = folder.checkpoint(1, "round-001")[0].work.began
+    results = [
+        {
+            "row": row,
+            "call": call,
+            "username": f"name-{row}",
+            "error": "",
+            "message": "",
+            "at": int(1000 * (began + at)),
+        }
+        for row, first, last in zip(rows, (1, 2, 30), (3, 7, 31), strict=True)
+        for call, at in (("AdminCreateUser", first), ("AdminAddUserToGroup", last))
+    ]
+    store_batch(folder, 1, 1, results, closed=True, gave_up=False, throttles=4)
+    steps = folder.checkpoint(1, "round-001")[0].work.steps
+    assert [users for _, users, _ in steps if users] == [1, 1, 1]
+    assert steps[0][0] == 1
+    assert sum(throttles for _, _, throttles in steps) == 4
+
+
 @pytest.mark.parametrize("disabled", [True, False])
 def test_a_child_is_done_with_a_user_when_all_its_calls_are(resources, settings, disabled):
     """A user who is to be disabled, and is not yet, has no outcome; settling disables it."""

@@ -20,7 +20,7 @@ from cognito_import.engine.pacing import Pacer
 from cognito_import.engine.user_pool import UserPool
 from cognito_import.errors import IncompleteRunError, LeaseLostError
 from cognito_import.ingest import ingest_request
-from cognito_import.report.delivery import failure_reason, raise_if_incomplete
+from cognito_import.report.complete import failure_reason, raise_if_incomplete
 from cognito_import.report.link import sign
 from cognito_import.report.rows import all_outcomes
 from cognito_import.run.checkpoints import Checkpoint, Unsettled

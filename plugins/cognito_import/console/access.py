@@ -4,6 +4,7 @@
 | --- | --- |
 | the page, counts, settings | reading its runs |
 | addresses, names of files, lists, starting, the check of AWS | creating a run |
+| saying who stops a run | changing a run |
 
 Nights ask for reading the runs of the DAG `cognito_import_nightly`. Answers to deletions, stops and triggers go to Airflow's own
 API, so they have Airflow's permissions by themselves.
@@ -28,6 +29,7 @@ _SAFE: Final = frozenset({"GET", "HEAD"})
 signed_in = private.signed_in()
 may_read = private.may("GET", DAG)
 may_start = private.may("POST", DAG)
+may_stop = private.may("PUT", DAG)
 may_read_nights = private.may("GET", NIGHTLY)
 
 User = Annotated[Any, signed_in]

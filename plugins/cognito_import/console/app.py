@@ -5,7 +5,8 @@
     access      who may do what, and that no other site can
     lists       uploads: check, correct, foresee, hand over as a `source`
     pool        groups and attributes to choose from
-    runs        lists of runs, one run, outcomes, CSV
+    run_list    runs, and those that wait for an answer
+    runs        one run: outcomes, CSV, mail, and who stops it
     inbox       what waits in the inbox, what was filed, and the nights
     overview    settings, and what preflight finds now
     quotas      Cognito's quotas and their use
@@ -25,7 +26,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 
 from cognito_import.addresses import hidden
-from cognito_import.console import inbox, lists, overview, pool, quotas, runs
+from cognito_import.console import inbox, lists, overview, pool, quotas, run_list, runs
 from cognito_import.console.access import may_read, same_origin, signed_in
 from cognito_import.errors import CognitoImportError, RequestError
 
@@ -37,7 +38,7 @@ _TYPES: Final = {".html": "text/html", ".css": "text/css", ".js": "text/javascri
 _FILES: Final = {str(path.relative_to(_STATIC)): path for path in sorted(_STATIC.rglob("*")) if path.suffix in _TYPES}
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+    "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -48,7 +49,15 @@ log = logging.getLogger(__name__)
 app = FastAPI(
     title="Cognito import", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(same_origin)]
 )
-for router in (lists.router, pool.router, runs.router, inbox.router, overview.router, quotas.router):
+for router in (
+    lists.router,
+    pool.router,
+    run_list.router,
+    runs.router,
+    inbox.router,
+    overview.router,
+    quotas.router,
+):
     app.include_router(router, prefix="/api", dependencies=[may_read])
 
 
@@ -56,7 +65,8 @@ for router in (lists.router, pool.router, runs.router, inbox.router, overview.ro
 async def secure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     """Forbid the browser whatever the page does not need."""
     response = await call_next(request)
-    response.headers.update(_HEADERS)
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
     return response
 
 

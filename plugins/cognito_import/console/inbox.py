@@ -15,8 +15,8 @@ from cognito_import.airflow.context import APPROVAL, ASKING
 from cognito_import.airflow.private import pushed_by_each, schedule
 from cognito_import.console import deployment
 from cognito_import.console.access import DAG, NIGHTLY, Database, Starter, User, allowed, may_read_nights
+from cognito_import.console.airflow_runs import told
 from cognito_import.console.inbox_view import InboxView, Kind
-from cognito_import.console.runs import told_of
 from cognito_import.console.views import MAX_PAGE
 from cognito_import.settings import Locale
 
@@ -74,13 +74,13 @@ def nights(
 ) -> dict[str, Any]:
     """Return nights, the latest first, with what became of the runs of their files; and when the next one is."""
     total, rows = private.find_runs(session, NIGHTLY, state="", among=None, text="", offset=offset, limit=limit)
-    files = _files(session, [row.run_id for row in rows])
+    files = files_of(session, [row.run_id for row in rows])
     runs = _runs(session, [run for files in files.values() for _, run in files])
     paused, begins = schedule(session, NIGHTLY) or (None, None)
     return {
         "total": total,
         "nights": [
-            {**told_of(row), "runs": Counter(_state(runs.get(run)) for _, run in files[row.run_id])} for row in rows
+            {**told(row), "runs": Counter(_state(runs.get(run)) for _, run in files[row.run_id])} for row in rows
         ],
         "paused": paused,
         "next": begins.isoformat() if begins else None,
@@ -91,7 +91,7 @@ def nights(
 def night(session: Database, starter: Starter, run: str, offset: Offset = 0, limit: Limit = 20) -> dict[str, Any]:
     """Return a page of one night's files in their order, each with its run."""
     settings = deployment.current_with_addresses(starter=starter).settings
-    found = _files(session, [run])[run]
+    found = files_of(session, [run])[run]
     page = found[offset : offset + limit]
     runs = _runs(session, [one for _, one in page])
     prefix = (settings.inbox or "").removeprefix("s3://").partition("/")[2]
@@ -99,7 +99,7 @@ def night(session: Database, starter: Starter, run: str, offset: Offset = 0, lim
     return {"total": len(found), "rows": rows}
 
 
-def _files(session: Database, nights: Sequence[str]) -> dict[str, list[tuple[str | None, str]]]:
+def files_of(session: Database, nights: Sequence[str]) -> dict[str, list[tuple[str | None, str]]]:
     """Return the files of each night: their keys, and the ids of the runs that were started, empty before that."""
     pushed = pushed_by_each(session, NIGHTLY, nights, _FILE_TASK, _RUN_KEY)
     return {

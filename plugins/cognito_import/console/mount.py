@@ -25,10 +25,14 @@ async def console(
 
 
 APP: Final = {"app": console, "url_prefix": PREFIX, "name": "Cognito import"}
-VIEW: Final = {
-    "name": "Cognito",  # as much as the bar at the side shows
-    # Without a slash ahead, so that it is right where Airflow is served under a path.
-    "href": f"{PREFIX.strip('/')}/",
-    "destination": "nav",
-    "url_route": "cognito-import",
-}
+# Addresses without a slash ahead are right where Airflow is served under a path. "Cognito" is as much as the side bar shows.
+VIEWS: Final = [
+    {"name": "Cognito", "href": f"{PREFIX.strip('/')}/", "destination": "nav", "url_route": "cognito-import"},
+    # Airflow puts the tab on the runs of all DAGs; the page tells those apart that are no imports.
+    {
+        "name": "Cognito",
+        "href": f"{PREFIX.strip('/')}/#/tab/{{RUN_ID}}/{{DAG_ID}}",
+        "destination": "dag_run",
+        "url_route": "cognito-import-run",
+    },
+]

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from cognito_import.airflow.context import POOL
 from cognito_import.airflow.private import pool_slots
 from cognito_import.console import deployment
-from cognito_import.console.access import DAG, Database, Starter, User, allowed, may_start
+from cognito_import.console.access import DAG, NIGHTLY, Database, Starter, User, allowed, may_start
 from cognito_import.console.readiness import Found, imagined, look
 from cognito_import.request.model import KEYS, ImportRequest
 from cognito_import.settings import ENGINES, JOB_TYPES, Locale, Settings
@@ -30,6 +30,7 @@ def session(user: User, starter: Starter) -> dict[str, Any]:
     return {
         "user": user.get_name(),
         "dag": DAG,
+        "nightly": NIGHTLY,
         "may_start": starter,
         "may_stop": allowed(user, "PUT"),
         "may_answer": allowed(user, "PUT", "HITL_DETAIL"),

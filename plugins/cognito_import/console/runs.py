@@ -1,77 +1,45 @@
-"""Endpoints of the runs: their list, one run, its outcomes and its CSV. Addresses are for those who may start runs."""
+"""Endpoints of one run: what became of it, its outcomes, its CSV and its mail. Addresses are for those who may start runs."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 from fastapi import APIRouter, HTTPException, Query, status
-from fastapi.responses import StreamingResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 
 from cognito_import.airflow import private
 from cognito_import.airflow.context import APPROVAL, ASKING
 from cognito_import.console import deployment
-from cognito_import.console.access import DAG, Database, Starter
-from cognito_import.console.views import MAX_PAGE, RunView
-from cognito_import.errors import CognitoImportError
+from cognito_import.console.access import DAG, Database, Starter, User, may_stop
+from cognito_import.console.airflow_runs import ENDED, find, told, view_of
+from cognito_import.console.views import MAX_PAGE
+from cognito_import.report import sent
 from cognito_import.report.again import request_again
+from cognito_import.run import stopping
 from cognito_import.settings import Locale
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Row
+    from cognito_import.report.sent import SentMail
 
-    from cognito_import.console.deployment import Deployment
-
-_SETTLED: Final = timedelta(minutes=15)
+_FRAMED: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'"
+_STILL: Final = "<style>a { pointer-events: none; }</style>"
 
 router = APIRouter()
-
-
-def told_of(row: Row[Any]) -> dict[str, Any]:
-    """Return what Airflow says of a run."""
-    moments = {name: getattr(row, name) for name in ("run_after", "start_date", "end_date")}
-    told = {name: moment.isoformat() if moment else None for name, moment in moments.items()}
-    return {"run": row.run_id, "state": str(row.state), "started_by": row.triggering_user_name, **told}
-
-
-@router.get("/runs")
-def list_runs(
-    session: Database,
-    state: str = "",
-    q: str = "",
-    offset: Annotated[int, Query(ge=0)] = 0,
-    limit: Annotated[int, Query(ge=1, le=50)] = 20,
-) -> dict[str, Any]:
-    """Return runs, the latest first, with their counts, and which of all wait for an answer."""
-    deployed = deployment.current()
-    asking = private.waiting_runs(session, DAG, APPROVAL, ASKING)
-    waiting = state == "asking"
-    total, found = private.find_runs(
-        session,
-        DAG,
-        state="" if waiting else state,
-        among=asking if waiting else None,
-        text=q.strip(),
-        offset=offset,
-        limit=limit,
-    )
-    session.commit()  # S3 is read without holding a connection of the database
-    return {"total": total, "runs": [_listed(deployed, row, asking) for row in found]}
 
 
 @router.get("/run")
 def one_run(session: Database, starter: Starter, run: str, lang: Locale = "en") -> dict[str, Any]:
     """Return one run with its counts, failures by reason, pace and answer."""
-    deployed, row = deployment.current(), _row(session, run)
-    view = _view(deployed, row)
+    deployed, row = deployment.current(), find(session, run)
+    view = view_of(deployed, row)
     asking = private.task_state(session, DAG, run, APPROVAL) in ASKING
     session.commit()
     seen = deployed.shows_addresses(starter=starter)
-    return {**told_of(row), "asking": asking, "addresses": seen, **view.details(lang, addresses=seen)}
+    return {**told(row), "asking": asking, "addresses": seen, **view.details(lang, addresses=seen)}
 
 
 @router.get("/run/outcomes")
@@ -87,7 +55,7 @@ def outcomes(  # noqa: PLR0913, PLR0917 - the query of an endpoint
 ) -> dict[str, Any]:
     """Return a page of the run's outcomes."""
     deployed = deployment.current_with_addresses(starter=starter)
-    view = _view(deployed, _row(session, run))
+    view = view_of(deployed, find(session, run))
     session.commit()
     return view.outcomes(lang, q, kind, offset, limit)
 
@@ -96,7 +64,7 @@ def outcomes(  # noqa: PLR0913, PLR0917 - the query of an endpoint
 def report(session: Database, starter: Starter, run: str) -> StreamingResponse:
     """Stream the run's CSV out of S3."""
     deployed = deployment.current_with_addresses(starter=starter)
-    key = _view(deployed, _row(session, run)).report_key()
+    key = view_of(deployed, find(session, run)).report_key()
     session.commit()
     if key is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "The run has no report yet.")
@@ -115,11 +83,47 @@ def report(session: Database, starter: Starter, run: str) -> StreamingResponse:
     return StreamingResponse(chunks(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
+@router.get("/run/mail")
+def mail(session: Database, starter: Starter, run: str) -> dict[str, str]:
+    """Return to whom the report was mailed, and the mail's subject."""
+    kept = _mail(session, run, starter=starter)
+    return {"to": kept.to, "subject": kept.subject}
+
+
+@router.get("/run/mail.html")
+def mail_body(session: Database, starter: Starter, run: str) -> HTMLResponse:
+    """Return the mail's HTML part, to be shown in a frame: it runs no script, fetches nothing, and its links lead nowhere."""
+    return HTMLResponse(
+        _mail(session, run, starter=starter).html + _STILL, headers={"Content-Security-Policy": _FRAMED}
+    )
+
+
+def _mail(session: Database, run: str, *, starter: bool) -> SentMail:
+    view = view_of(deployment.current_with_addresses(starter=starter), find(session, run))
+    session.commit()
+    delivery = view.delivery()
+    mail = sent.read(view.folder, delivery.message_id) if delivery else None
+    if mail is None:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "The mail was not kept.")
+    return mail
+
+
+@router.post("/run/stop", dependencies=[may_stop])
+def stop(session: Database, user: User, run: str) -> None:
+    """Store who is about to stop the run, which Airflow itself does: for the report."""
+    row = find(session, run)
+    if str(row.state) in ENDED:
+        raise HTTPException(status.HTTP_409_CONFLICT, "The run has ended already.")
+    folder = deployment.current().folder(run)
+    session.commit()
+    stopping.note(folder, user.get_name())
+
+
 @router.get("/run/again")
 def again(session: Database, starter: Starter, run: str) -> dict[str, Any]:
     """Return the request that runs the failed rows again."""
     deployed = deployment.current_with_addresses(starter=starter)
-    view = _view(deployed, _row(session, run))
+    view = view_of(deployed, find(session, run))
     session.commit()
     manifest, key = view.folder.manifest(), view.report_key()
     if manifest is None or key is None:
@@ -127,24 +131,3 @@ def again(session: Database, starter: Starter, run: str) -> dict[str, Any]:
     location = f"s3://{view.folder.bucket}/{key}"
     request: dict[str, Any] = json.loads(request_again(manifest, view.all_outcomes(), location, manifest.adminemail))
     return request
-
-
-def _listed(deployed: Deployment, row: Row[Any], asking: set[str]) -> dict[str, Any]:
-    told = {**told_of(row), "asking": row.run_id in asking}
-    try:
-        return {**told, **_view(deployed, row).summary()}
-    except CognitoImportError:  # one folder that cannot be read hides no other run
-        return {**told, "read": False, "unreadable": True}
-
-
-def _row(session: Database, run: str) -> Row[Any]:
-    row = private.find_run(session, DAG, run)
-    if row is None:
-        raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such run.")
-    return row
-
-
-def _view(deployed: Deployment, row: Row[Any]) -> RunView:
-    ended = row.end_date if str(row.state) in {"success", "failed"} else None
-    settled = ended is not None and datetime.now(UTC) - ended > _SETTLED
-    return RunView(deployed.folder(row.run_id), str(row.state), ended.isoformat() if ended else "", settled)

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cognito_import.addresses import hidden
 from cognito_import.engine import breaker
@@ -18,13 +18,17 @@ from cognito_import.report.delivery import Delivery, Reported
 from cognito_import.report.reasons import Reasons, lines
 from cognito_import.report.results import kind_of, summarise
 from cognito_import.report.rows import all_outcomes
-from cognito_import.run import approval, pace
+from cognito_import.report.timeline import timeline
+from cognito_import.run import approval, pace, stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cognito_import.report.results import Summary
+    from cognito_import.report.timeline import Timeline
+    from cognito_import.run.checkpoints import Work
     from cognito_import.run.folder import RunFolder
+    from cognito_import.run.stopping import Stopping
 
 WAITING: Final = "waiting"
 """The kind of a user whose turn has not come yet, in a run that has not ended."""
@@ -75,6 +79,21 @@ _small = Shared(_ENTRIES)
 _large = Shared(_LARGE_ENTRIES)
 
 
+class _Read(NamedTuple):
+    """Every user's outcome, with its kind, and the work of the workers."""
+
+    outcomes: list[tuple[str, Outcome]]
+    work: list[Work]
+
+
+class _Counted(NamedTuple):
+    """What workers have stored of a run: how many users came to what, how fast, and who stopped it, if anybody did."""
+
+    summary: Summary
+    speed: Timeline | None
+    stopped: Stopping | None
+
+
 @dataclass(frozen=True, slots=True)
 class RunView:
     """One run as the page shows it.
@@ -107,25 +126,31 @@ class RunView:
             return {"name": self.folder.run, "read": False}
         what = ("jobtype", "engine", "users", "asked_by", "began", "existing_users", "invite", "approve", "dry_run")
         told = {"name": self.folder.run, "read": True, **{name: getattr(manifest, name) for name in what}}
-        delivery = self._delivery() if self.ended else None
+        delivery = self.delivery() if self.ended else None
         if delivery is not None:
             counts = {**delivery.counts, WAITING: 0}
             return {**told, "counts": counts, "report": _report(delivery)}
-        counted = self._counted()
+        counted = self._counted().summary
         counts = {**counted.as_dict(), "total": manifest.users, WAITING: manifest.users - counted.total}
         return {**told, "counts": counts, "report": None}
 
-    def _counted(self) -> Summary:
-        """Count what is stored; of a run that has ended also those who were left."""
+    def _counted(self) -> _Counted:
+        """Count what is stored, of a run that has ended also those who were left."""
 
-        def count() -> Summary:
-            return summarise(self.all_outcomes() if self.ended else self.folder.progress().outcomes.values())
+        def count() -> _Counted:
+            if self.ended:  # its users are asked for, too, so all is read at once
+                read = self._read()
+                summary, work = summarise(outcome for _, outcome in read.outcomes), read.work
+            else:
+                progress = self.folder.progress()
+                summary, work = summarise(progress.outcomes.values()), progress.work
+            return _Counted(summary, timeline(work), stopping.read(self.folder, work))
 
-        found: Summary = _small.get((*self._key, "counted"), self._seconds, count)
+        found: _Counted = _small.get((*self._key, "counted"), self._seconds, count)
         return found
 
     def details(self, locale: str, *, addresses: bool) -> dict[str, Any]:
-        """Return the summary, the failures by reason, the pace, the answer to a deletion and why the run was rejected."""
+        """Return the summary and the rest of what the page shows of a run: why, how fast, and who answered or stopped it."""
         found: dict[str, Any] = _small.get(
             (*self._key, "details", locale), self._seconds, lambda: self._details(locale)
         )
@@ -134,7 +159,8 @@ class RunView:
 
     def _details(self, locale: str) -> dict[str, Any]:
         summary = self.summary()
-        found: dict[str, Any] = {**summary, "rejection": [], "failures": [], "pace": None, "approval": None}
+        found: dict[str, Any] = {**summary, "rejection": [], "failures": []}
+        found |= dict.fromkeys(("pace", "approval", "speed", "stopped"))
         if rejection := self.folder.read_rejection():
             found["rejection"] = lines(rejection.reason, locale)
         if not summary["read"]:
@@ -145,10 +171,14 @@ class RunView:
             found["approval"] = {"answer": asked.answer, "by": asked.by, "at": asked.at}
         if question := breaker.unanswered(self.folder):
             found["rejection"] = [*found["rejection"], *lines(question.reason, locale)]
+        counted = self._counted()
+        found["speed"] = counted.speed and counted.speed.as_dict()
+        if (stopped := counted.stopped) is not None:
+            found["stopped"] = {"by": stopped.by, "at": stopped.at}
         reasons = Reasons(locale, self.folder.run)
         found["failures"] = [
             {"code": one.code, "message": hidden(reasons.message(one.code, one.message)), "users": one.users}
-            for one in self._counted().reasons
+            for one in counted.summary.reasons
         ]
         return found
 
@@ -157,7 +187,7 @@ class RunView:
         wanted, sought = frozenset(kinds), query.strip().lower()
         found = [
             (kind, outcome)
-            for kind, outcome in self._outcomes()
+            for kind, outcome in self._read().outcomes
             if (not wanted or kind in wanted)
             and (
                 not sought
@@ -183,33 +213,35 @@ class RunView:
 
     def all_outcomes(self) -> list[Outcome]:
         """Return every user's outcome."""
-        return [outcome for _, outcome in self._outcomes()]
+        return [outcome for _, outcome in self._read().outcomes]
 
-    def _outcomes(self) -> list[tuple[str, Outcome]]:
-        found: list[tuple[str, Outcome]] = _large.get(self._key, self._seconds, self._read_outcomes)
+    def _read(self) -> _Read:
+        found: _Read = _large.get(self._key, self._seconds, self._read_all)
         return found
 
-    def _read_outcomes(self) -> list[tuple[str, Outcome]]:
+    def _read_all(self) -> _Read:
         manifest = self.folder.manifest()
         if manifest is None:
-            return []
+            return _Read([], [])
         denial = approval.denied(self.folder) if self.ended else None
         rejection = self.folder.read_rejection()
         blocked = denial.reason("UTC") if denial else rejection.reason if rejection else None
         progress = self.folder.progress()
-        return [
+        outcomes = [
             (kind_of(outcome), outcome)
             if self.ended or outcome.row in progress.outcomes
             else (WAITING, Outcome(outcome.row, outcome.useremail, FAILED, "", ""))
             for outcome in all_outcomes(self.folder, manifest, blocked, progress)
         ]
+        return _Read(outcomes, progress.work)
 
     def report_key(self) -> str | None:
         """Return the key of the report's CSV, or None while there is none."""
-        delivery = self._delivery()
+        delivery = self.delivery()
         return delivery.csv_key if delivery else None
 
-    def _delivery(self) -> Delivery | None:
+    def delivery(self) -> Delivery | None:
+        """Return the report that last went out, or None while there is none."""
         reported = self.folder.read_report(Reported)
         return reported.delivery if reported else None
 

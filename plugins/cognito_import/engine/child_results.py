@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class Result:
     """What one call of a child came to; `error` is empty for a success. `unsure`: it may have had an effect all the same.
 
-    `user` is what a look-up tells of the user, under the names that AdminGetUser gives it.
+    `user` is what a look-up tells of the user, under the names that AdminGetUser gives it. `at` is its moment, in seconds since
+    the epoch, or 0: a success's end, a failure's start.
     """
 
     call: str
@@ -35,6 +36,7 @@ class Result:
     policy: ErrorPolicy | None = None
     unsure: bool = False
     since: str = ""
+    at: float = 0.0
     user: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -45,15 +47,15 @@ class Result:
     @classmethod
     def read(cls, result: dict[str, Any]) -> Result:
         """Return the result as the child hands it over; see `children.store_batch`."""
+        at = (result.get("at") or 0) / 1_000
         if not result.get("error"):
-            return cls(result["call"], result.get("username") or "", user=result.get("user") or {})
+            return cls(result["call"], result.get("username") or "", at=at, user=result.get("user") or {})
         failure = named(result["error"], result.get("message") or "")
         policy = policy_for(result["call"], failure.code, failure.status)
-        at = result.get("at") or 0
-        since = datetime.fromtimestamp(at / 1_000, UTC).isoformat() if at else ""
+        since = datetime.fromtimestamp(at, UTC).isoformat() if at else ""
         fault = policy in (ErrorPolicy.RECHECK, ErrorPolicy.RETRY) and failure.code not in THROTTLES
         unsure = fault or failure.repeated
-        return cls(result["call"], "", failure.code, failure.message, policy, unsure, since)
+        return cls(result["call"], "", failure.code, failure.message, policy, unsure, since, at)
 
 
 def _moment(told: str | float) -> datetime:

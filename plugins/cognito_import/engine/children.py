@@ -23,7 +23,7 @@ from cognito_import.engine.shared_rate import UNHINDERED, SharedRate
 from cognito_import.engine.user_pool import JOBS
 from cognito_import.outcomes import Outcome
 from cognito_import.run import daily_limit
-from cognito_import.run.checkpoints import Checkpoint, Progress, Unsettled, Work
+from cognito_import.run.checkpoints import Checkpoint, Progress, Unsettled, Work, add_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -128,11 +128,11 @@ def store_batch(  # noqa: PLR0913 - what a child hands over
     """Store what a child made of its batch: `results` in the order of its calls, all of them if it is `closed`.
 
     Returns the rows that have their outcome: the child calls for none of them any more, be it to change a user who may not
-    be changed. Storing again, be it late, changes nothing. A result is `row`, `call` and `username`, of a look-up `user`;
-    of a call that failed also `error`, the name that Step Functions gave it, `message`, and of a first call `at`, its start
-    in milliseconds since the epoch. `gave_up` says that the child ended early because the service failed several users one
-    after another, `slowed` that throttles have made it slower than it began: then all slots go slower. It met `throttles`, and
-    for `slow_seconds` it went slower than its pace.
+    be changed. Storing again, be it late, changes nothing. A result is `row`, `call`, `username`, of a look-up `user`, and
+    `at`, its end in milliseconds since the epoch; a call that failed has also `error`, the name that Step Functions gave it,
+    and `message`, and its `at` is the start of a first call, else 0. `gave_up` says that the child ended early because the
+    service failed several users one after another, `slowed` that throttles have made it slower than it began: then all slots
+    go slower. It met `throttles`, and for `slow_seconds` it went slower than its pace.
     """
     manifest = folder.required_manifest()
     token = _token(round_number)
@@ -150,15 +150,15 @@ def store_batch(  # noqa: PLR0913 - what a child hands over
         if begun.closed:
             return [outcome.row for outcome in begun.outcomes]
         checkpoint = Checkpoint(begun.outcomes, [], closed, stop.told if stop else None, begun.busy_seconds)
-        if begun.work:
-            seconds = folder.now().timestamp() - begun.work.began
-            checkpoint.work = Work(begun.work.began, seconds, slow_seconds, throttles)
         for entry in begun.unsettled:
             row, results_of = rows[entry.row], made.get(entry.row, [])
             state = looked_up(row, results_of, JOBS[manifest.jobtype], objection) or judged(
                 entry, row, results_of, closed=closed, manifest=manifest
             )
             _add(checkpoint, state, lacking)
+        if begun.work:
+            work = Work(begun.work.began, folder.now().timestamp() - begun.work.began, slow_seconds, throttles)
+            checkpoint.work = _with_steps(work, checkpoint.outcomes, made)
         if folder.replace_checkpoint(number, token, checkpoint, version):
             break
     if closed:
@@ -176,6 +176,15 @@ def _add(checkpoint: Checkpoint, state: Outcome | Unsettled | None, lacking: Res
         if state.username and lacking:  # it is there, and lacks what the error names
             state = replace(state, reason=lacking.told)
         checkpoint.unsettled.append(state)
+
+
+def _with_steps(work: Work, outcomes: Iterable[Outcome], made: dict[int, list[Result]]) -> Work:
+    """Return the work with when each user was finished, by its last call. When a child was throttled only its end tells."""
+    moments = (max((result.at for result in made.get(outcome.row, ())), default=0.0) for outcome in outcomes)
+    for moment in sorted(moments):
+        add_step(work.steps, moment - work.began, 1)
+    add_step(work.steps, work.seconds, 0, work.throttles)
+    return work
 
 
 def _claim(

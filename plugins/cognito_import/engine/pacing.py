@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cognito_import.aws import MAX_CALL_SECONDS
 from cognito_import.engine.shared_rate import LEAST, LOOK_SECONDS, LOOK_SECONDS_SLOWED, UNHINDERED
-from cognito_import.run.checkpoints import Work
+from cognito_import.run.checkpoints import Work, add_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -153,11 +153,21 @@ class Pacer:
         self._untold = self._untold or self.rate
         self._own = max(LEAST, self.rate * _CUT)
 
-    def meter(self, now: float) -> Callable[[], Work]:
-        """Return what tells the work that is done from `now` on, in seconds since the epoch."""
+    def meter(self, now: float) -> Callable[[int], Work]:
+        """Return what tells the work that is done from `now` on, in seconds since the epoch, by the users who are finished."""
         began, throttles, slowed = self._clock(), self._throttles, self._slowed
         self._waited = began
-        return lambda: Work(now, self._clock() - began, self._slowed - slowed, self._throttles - throttles)
+        steps: list[tuple[int, int, int]] = []
+        told = 0, 0
+
+        def work(users: int) -> Work:
+            nonlocal told
+            seconds, met = self._clock() - began, self._throttles - throttles
+            add_step(steps, seconds, users - told[0], met - told[1])
+            told = users, met
+            return Work(now, seconds, self._slowed - slowed, met, steps)
+
+        return work
 
     def share(self) -> None:
         """Share a throttle with the other slots, and read theirs, if it is time to.

@@ -67,7 +67,7 @@ class Worker:
         self._contested: set[str] = set()
         self._alive = -math.inf
         self._lapsed = False
-        self.meter: Callable[[], Work | None] = lambda: None
+        self.meter: Callable[[int], Work | None] = lambda _: None
 
     def begin(self, settings: Settings) -> None:
         """Make sure that the run's users may be called for, and that this batch is one of theirs."""
@@ -238,7 +238,7 @@ class Worker:
 
     def _store(self) -> None:
         self.checkpoint.unsettled = list(self._unsettled.values())
-        self.checkpoint.work = self.meter()
+        self.checkpoint.work = self.meter(len(self.checkpoint.outcomes))
 
         def write() -> None:
             began = time.monotonic()

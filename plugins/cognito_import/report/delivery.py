@@ -1,11 +1,13 @@
-"""From a run folder to a report in the administrator's mailbox, and whether the run is complete."""
+"""From a run folder to a report in the administrator's mailbox."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import tempfile
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,9 +15,9 @@ from pydantic.dataclasses import dataclass
 
 from cognito_import.engine import breaker
 from cognito_import.engine.batches import fence
-from cognito_import.errors import IncompleteRunError, ReportError, RequestError
+from cognito_import.errors import ReportError, RequestError
 from cognito_import.records import STRICT, Record
-from cognito_import.report import another_day, link, mail, mail_claim, results
+from cognito_import.report import another_day, link, mail, mail_claim, results, sent
 from cognito_import.report.again import request_again, request_undo
 from cognito_import.report.another_day import Waiting
 from cognito_import.report.expected import expected
@@ -23,7 +25,7 @@ from cognito_import.report.pace_kept import pace_kept
 from cognito_import.report.reasons import Reasons, Way
 from cognito_import.report.rows import all_outcomes, unfinished_batches
 from cognito_import.request.model import administrator
-from cognito_import.run import approval
+from cognito_import.run import approval, stopping
 from cognito_import.scratch import room_for
 
 if TYPE_CHECKING:
@@ -110,6 +112,9 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
         note = mail.engine_note("asked", question.reason, settings.locale)
     denial = approval.denied(folder)
     progress = folder.progress()
+    stopped = stopping.read(folder, progress.work) if len(progress.outcomes) < manifest.users else None
+    if stopped and not note:
+        note = mail.engine_note("by", stopped.told(settings.time_zone), settings.locale)
     if manifest.engine == "mapped" and not denial and (unfinished := unfinished_batches(folder, manifest, progress)):
         # A task that was marked as failed by hand may still be at work; what is reported must stay true.
         fence(folder, unfinished)
@@ -146,9 +151,9 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
         signer=signer,
     )
     kept = pace_kept(folder, settings, progress, len(progress.outcomes) - manifest.rejected_rows)
-    composed = mail.compose(
+    compose = partial(
+        mail.compose,
         summary,
-        signed,
         jobtype=manifest.jobtype,
         locale=settings.locale,
         time_zone=settings.time_zone,
@@ -171,7 +176,7 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
         if not anew and (delivery := _delivered(folder, digest.hexdigest(), now)):
             return delivery
         try:
-            message_id = mail.send(ses, composed, settings.mail_from, to)
+            message_id = mail.send(ses, compose(signed), settings.mail_from, to)
         except ReportError as error:
             if not error.temporary:
                 error.args = (f"{error} If the address is wrong: {correctly}",)
@@ -189,6 +194,7 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
             waiting.then(summary.unfinished),
         )
         mail_claim.remember(folder, Reported(digest.hexdigest(), delivery))
+        sent.keep(folder, message_id, to, compose(replace(signed, url=sent.NO_LINK)))
     log.info("Reported %d users: %s.", summary.total, summary.as_dict())
     return delivery
 
@@ -209,39 +215,3 @@ def _how_to_correct(folder: RunFolder, way: Way) -> str:
     if way == "command_line":
         return f"Run 'python -m cognito_import report {folder.run} --admin ADDRESS'."
     return f'Start an execution with {{"run": "{folder.run}", "adminemail": "…"}}.'
-
-
-def failure_reason(folder: RunFolder, state: str) -> str | None:
-    """Return why a run that has ended in `state` is no success, in words for the file that it was about; None if it is one."""
-    if state == "success":
-        return None
-    reported = folder.read_report(Reported)
-    if reported is not None:
-        delivery = reported.delivery
-        question = breaker.unanswered(folder)
-        why = question.reason if question else ""
-        try:
-            raise_if_incomplete(delivery)
-        except IncompleteRunError as incomplete:
-            why = f"{why} {incomplete}".strip()
-        why = why or f"The run {state} although its report went out; look at its tasks in Airflow."
-        return f"{why} The report is at s3://{folder.bucket}/{delivery.csv_key}."
-    rejection = folder.read_rejection()
-    if rejection is not None:
-        return rejection.reason
-    if folder.manifest() is None:
-        return "The run failed before its users were read; look at the log of its task 'read_request'. No user was touched."
-    return "The report did not go out: look at the run's task 'report' in Airflow, then clear it. No user is touched again."
-
-
-def raise_if_incomplete(delivery: Delivery | None) -> None:
-    """Raise IncompleteRunError unless the report went out and every user was attempted."""
-    if delivery is None:
-        message = "The report did not go out: look at the task 'report', then clear it. No user is touched again."
-        raise IncompleteRunError(message)
-    if delivery.unfinished:
-        message = (
-            f"{delivery.unfinished:,} of {delivery.counts['total']:,} users were not finished; the report says why. "
-            f"{delivery.then}"
-        )
-        raise IncompleteRunError(message)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final, Literal
 from cognito_import import addresses
 from cognito_import.engine import breaker, executions
 from cognito_import.errors import READ_ANEW, IncompleteRunError
-from cognito_import.report.delivery import Delivery, deliver, raise_if_incomplete
+from cognito_import.report.complete import raise_if_incomplete
+from cognito_import.report.delivery import Delivery, deliver
 from cognito_import.report.reasons import lines
 from cognito_import.report.rejection import mail_rejection
-from cognito_import.run import approval
+from cognito_import.run import approval, stopping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,4 +117,7 @@ def _cause(folder: RunFolder, settings: Settings) -> str:
         return denial.reason(settings.time_zone)
     if rejection := folder.read_rejection():
         return rejection.reason
-    return next(iter(folder.progress().stopped.values()), "")
+    progress = folder.progress()
+    if stopped := stopping.read(folder, progress.work):
+        return f"The run was stopped by {stopped.told(settings.time_zone)}."
+    return next(iter(progress.stopped.values()), "")

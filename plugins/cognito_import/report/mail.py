@@ -185,8 +185,8 @@ def _about(run: str, locale: str, time_zone: str, now: datetime) -> dict[str, ob
 def engine_note(kind: str, detail: str, locale: str) -> str:
     """Return what went wrong with the engine, as a note for :func:`compose`.
 
-    `kind` is `stopped` (an error that every further user would meet), `asked` (see `breaker`), `unfinished` or `failed`;
-    `detail` is what the service, the engine or the breaker said.
+    `kind` is `stopped` (an error that every further user would meet), `asked` (see `breaker`), `by` (somebody stopped the
+    run), `unfinished` or `failed`; `detail` is what the service, the engine or the breaker said, or who stopped it.
     """
     notes = templates().get_template(f"notes.{locale}.jinja")
     return notes.render(kind=kind, detail=translated(detail, locale)).strip()

@@ -19,7 +19,9 @@
     runs/{run}/slots                          stored while a sensor of Airflow holds the pool's slots (see `execution_lock`)
     runs/{run}/breaker.json                   why the run was stopped until somebody has it go on (see `breaker`)
     runs/{run}/approval.json                  of a run that needs approval: whether it was approved, and by whom
+    runs/{run}/stopping.json                  who stopped the run on the page, and when
     runs/{run}/report.json                    what was reported, and when its link ends
+    runs/{run}/mail.json                      the mail that went out with the report, without its link
     runs/{run}/mailing                        who is mailing a report, and since when, or nothing
     runs/{run}/rejection.json                 why no user of the run was touched, and which mail said so
     runs/lock                                 the execution of the state machine that may call (see `execution_lock`)

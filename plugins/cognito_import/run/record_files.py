@@ -123,6 +123,14 @@ class RecordFiles(S3Folder):
         """Store the approval in place of an earlier one."""
         self._put("approval.json", approval.to_json())
 
+    def read_stopping(self, model: type[R]) -> R | None:
+        """Return who stopped the run, a record of the `model`, or None."""
+        return self._read("stopping.json", model)
+
+    def write_stopping(self, stopping: Record) -> None:
+        """Store who stopped the run."""
+        self._put("stopping.json", stopping.to_json())
+
     def _read(self, name: str, model: type[R]) -> R | None:
         found = self._get(name)
         return None if found is None else model.from_json(found, self._name(name))
@@ -134,6 +142,14 @@ class RecordFiles(S3Folder):
     def write_report(self, report: Record) -> None:
         """Store what was reported."""
         self._put("report.json", report.to_json())
+
+    def read_mail(self, model: type[R]) -> R | None:
+        """Return the mail that last went out with a report, a record of the `model`, or None."""
+        return self._read("mail.json", model)
+
+    def write_mail(self, mail: Record) -> None:
+        """Store the mail that went out with a report."""
+        self._put("mail.json", mail.to_json())
 
     def is_reported(self) -> bool:
         """Return whether the run was ever reported."""

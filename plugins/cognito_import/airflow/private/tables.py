@@ -90,12 +90,20 @@ def find_run(session: Session, dag_id: str, run_id: str) -> Row[Any] | None:
 
 
 def find_runs(  # noqa: PLR0913 - what a list of runs can be asked for
-    session: Session, dag_id: str, *, state: str, among: Collection[str] | None, text: str, offset: int, limit: int
+    session: Session,
+    dag_id: str,
+    *,
+    state: str,
+    among: Collection[str] | None,
+    text: str,
+    offset: int,
+    limit: int,
+    job: str = "",
 ) -> tuple[int, Sequence[Row[Any]]]:
     """Return how many runs there are and a page of them as in :func:`find_run`, the latest first.
 
-    They are in the state, unless it is empty, and among these ids, unless that is None, and have the text in their id or in the
-    name of their user.
+    They are in the state, unless it is empty, were asked for the job (its type or `undo`), unless it is empty, are among these
+    ids, unless that is None, and have the text in their id or in the name of their user.
     """
     from airflow.models.dagrun import DagRun
     from sqlalchemy import func, or_, select
@@ -103,6 +111,11 @@ def find_runs(  # noqa: PLR0913 - what a list of runs can be asked for
     runs = _runs(dag_id)
     if state:
         runs = runs.where(DagRun.state == state)
+    if job:
+        conf: Any = DagRun.conf  # the database looks into it, nobody else
+        asked = func.coalesce(conf["jobtype"].as_string(), "import")
+        undone = conf["undo"].as_string().is_not(None)
+        runs = runs.where(undone if job == "undo" else (asked == job) & ~undone)
     if among is not None:
         runs = runs.where(DagRun.run_id.in_(among))
     if text:

@@ -51,7 +51,10 @@ const airflow = (path, options) => request(new URL(path, AIRFLOW), options);
 /** Start a run; under a name that a run has already Airflow answers 409. */
 export const trigger = (conf, id, name) =>
   airflow(`${dag(id)}/dagRuns`, { method: "POST", json: { logical_date: null, conf, ...(name && { dag_run_id: name }) } });
-export const stop = (run) => airflow(runPath(run), { method: "PATCH", json: { state: "failed" } });
+export const stop = async (run) => {
+  await own("run/stop", { run }, { method: "POST" }); // for the report, which says who it was
+  return airflow(runPath(run), { method: "PATCH", json: { state: "failed" } });
+};
 export const asked = (run) => airflow(question(run));
 export const answer = (run, option) =>
   airflow(question(run), { method: "PATCH", json: { chosen_options: [option], params_input: {} } });

@@ -30,11 +30,19 @@ function follow() {
 }
 
 function route() {
-  const [view, run] = location.hash.slice(2).split("/");
-  return { view: view || "new", run: run ? decodeURIComponent(run) : "" };
+  const [view, ...rest] = location.hash.slice(2).split("/");
+  const [run, dag] = rest.map(decodeURIComponent);
+  return { view: view || "new", run: run ?? "", dag: dag ?? "" };
 }
 
-const VIEWS = { new: NewImport, runs: Runs, run: Run, inbox: Inbox, settings: Settings };
+/** The tab on a run in Airflow: an import, or the imports that a night has started. */
+function Tab({ session, run, dag }) {
+  if (dag === session.dag) return html`<${Run} session=${session} run=${run} tab />`;
+  if (dag === session.nightly) return html`<${Runs} session=${session} night=${run} />`;
+  return html`<p class="note">${t("tab.other")}</p>`;
+}
+
+const VIEWS = { new: NewImport, runs: Runs, run: Run, inbox: Inbox, settings: Settings, tab: Tab };
 
 function App() {
   const [place, setPlace] = useState(route());
@@ -52,18 +60,18 @@ function App() {
   const View = VIEWS[place.view] ?? NewImport;
   const here = (view) => (view === place.view || (view === "runs" && place.view === "run") ? "page" : undefined);
   const link = (view) => html`<a href=${`#/${view}`} aria-current=${here(view)}>${t(`view.${view}`)}</a>`;
-  return html`<header class="top">
+  return html`${place.view !== "tab" && html`<header class="top">
       <nav aria-label=${t("views")}>${link("new")} ${link("runs")} ${link("inbox")} ${link("settings")}</nav>
       <label class="language"><span class="unseen">${t("language")}</span>
         <select value=${language()} onChange=${choose}>
           <option value="en">English</option><option value="ja">日本語</option>
         </select>
       </label>
-    </header>
+    </header>`}
     <main>
       <${Problem} failure=${session.failure} />
       ${session.loading && html`<${Loading} />`}
-      ${session.value && html`<${View} key=${`${place.view}/${place.run}`} session=${session.value} run=${place.run} />`}
+      ${session.value && html`<${View} key=${`${place.view}/${place.run}`} session=${session.value} run=${place.run} dag=${place.dag} />`}
     </main>`;
 }
 

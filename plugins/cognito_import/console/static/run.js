@@ -2,9 +2,10 @@
 import { html, useState } from "./vendor/preact.js";
 import { address, own, stop, trigger } from "./api.js";
 import { Approval } from "./approval.js";
-import { Rate, useRate } from "./chart.js";
+import { Mail } from "./mail.js";
 import { Outcomes } from "./outcomes.js";
 import { Ask, Bar, failures, kindName, KINDS, Loading, moment, number, Problem, span, State, useLoaded } from "./parts.js";
+import { Rate } from "./rate.js";
 import { language, t } from "./texts.js";
 
 const ended = (run) => ["success", "failed"].includes(run.state);
@@ -12,16 +13,15 @@ const ended = (run) => ["success", "failed"].includes(run.state);
 /** Seconds until the next look: a run that was stopped reports after its end, so it is watched on for a while. */
 const pause = (run) => (ended(run) ? (run.report ? 0 : 10) : 2);
 
-export function Run({ session, run: id }) {
+export function Run({ session, run: id, tab }) {
   const loaded = useLoaded((signal) => own("run", { run: id, lang: language() }, { signal }), [id, language()], pause);
   const run = loaded.value;
-  const samples = useRate(run);
   if (loaded.loading) return html`<${Loading} />`;
   if (!run) return html`<${Problem} failure=${loaded.failure} />`;
   const counts = run.counts;
   const left = counts?.waiting ?? 0;
-  const rate = samples.at(-1)?.rate ?? 0;
-  return html`<p><a href="#/runs">← ${t("view.runs")}</a></p>
+  const rate = run.speed?.rate ?? 0;
+  return html`${!tab && html`<p><a href="#/runs">← ${t("view.runs")}</a></p>`}
     <h1>${run.read ? t("run.title", { job: t(`job.${run.jobtype}`), n: number(run.users) }) : t("run.reading")}</h1>
     <p class="row"><${State} run=${run} /> ${run.dry_run && html`<strong>${t("dry")}</strong> `}<span>${moment(run.start_date ?? run.run_after)}</span>
       <span>${run.started_by || t("schedule")}</span>${run.engine && html` <span>${t(`engine.${run.engine}`)}</span>`}
@@ -40,8 +40,10 @@ export function Run({ session, run: id }) {
       ${!ended(run) && left > 0 && rate > 0 && html`<div><dt>${t("left")}</dt><dd>${span(left / rate)}</dd></div>`}</dl>
       <p class="unseen" aria-live="polite">${ended(run) ? t(`state.${run.state}`) : ""}</p>
     </section>`}
+    ${run.stopped && html`<p class="note warn">${t("stopped", { by: run.stopped.by, at: moment(run.stopped.at) })}</p>`}
     <${Actions} run=${run} session=${session} onDone=${loaded.again} />
-    ${!ended(run) && run.read && html`<${Rate} samples=${samples} pace=${run.pace} />`}
+    ${run.report && run.addresses && html`<${Mail} run=${run.run} />`}
+    <${Rate} speed=${run.speed} pace=${run.pace} live=${!ended(run)} engine=${run.engine} />
     ${run.failures.length > 0 && html`<section><h2>${t("failures")}</h2><div class="wide"><table>
       <thead><tr><th class="num">${t("users")}</th><th>${t("code")}</th><th>${t("reason")}</th></tr></thead>
       <tbody>${run.failures.map((one) => html`<tr key=${one.code + one.message}><td class="num">${number(one.users)}</td>
