@@ -143,7 +143,7 @@ def test_an_import_is_undone_once_approved_and_its_users_are_disabled_and_enable
 
     undo = start(data=None, **json.loads(conf))
     question = asked(undo)
-    assert question["subject"] == "ユーザー 4 件を削除しますか？"
+    assert question["subject"] == "インポートを取り消し、ユーザー 4 件を削除しますか？"
     assert f"`{run.folder.run}` を取り消します" in question["body"]
     approver.answer(DAG, undo.run_id, TASK, "Approve")
     assert undo.wait() == "success"

@@ -146,7 +146,9 @@ def test_what_was_wrong_before_the_first_call_is_corrected_in_its_run(
     (mail,) = run.mails(admin)
     assert "read_request を「下流」を含めて消去" in mail["BodyText"]
     note = run.rest.run(DAG, run.run_id)["note"]
-    assert note.startswith("事前チェックで 1 件の問題が見つかりました。 - グループ 'NO-SUCH-GROUP' を確認できませんでした")
+    assert note.startswith(
+        "事前チェックで 1 件の問題が見つかりました。 - グループ 'NO-SUCH-GROUP' を確認できませんでした"
+    )
     assert note.endswith(f"; run {run.folder.run}")
 
     aws.fault("StartExecution", service="states", code="AccessDeniedException", message="No.", times=1)

@@ -77,6 +77,7 @@ def question(**details: Any) -> mail.Mail:
     given: dict[str, Any] = {
         "jobtype": "delete",
         "users": 1_234,
+        "undone": "",
         "asked_by": "hanako",
         "answer_by": NOW + timedelta(days=1),
         "page": PAGE,
@@ -116,6 +117,17 @@ def test_a_deletion_that_waits_asks_whoever_may_approve(locale: str, words: list
     assert Page(message.html).links == [PAGE]
     assert own not in question(locale=locale, others_only=False).text
     assert own not in question(locale=locale, asked_by="").text
+
+
+@pytest.mark.parametrize(("locale", "words"), [("ja", "ユーザーインポートの取り消し"), ("en", "undo of a user import")])
+def test_a_question_about_an_undo_names_the_import(locale: str, words: str) -> None:
+    """Whoever approves sees which import it is about."""
+    message = question(locale=locale, undone="run-7")
+    assert words in message.subject
+    for text in parts(message):
+        assert words in text
+        assert "run-7" in text
+    assert words not in question(locale=locale).text
 
 
 @pytest.mark.parametrize(("locale", "words"), [("ja", "ユーザー一括無効化"), ("en", "bulk user disabling")])

@@ -131,6 +131,7 @@ class ApproveRun(ApprovalOperator):
         composed = mail.compose_question(
             jobtype=manifest.jobtype,
             users=manifest.users - manifest.rejected_rows,
+            undone=manifest.undo,
             asked_by=manifest.asked_by,
             answer_by=now + timedelta(seconds=settings.approval_seconds),
             page=self._page(),

@@ -40,6 +40,8 @@ def localize(dag: DAG) -> None:
         name, text = texts["tasks"].get(task.task_id, (None, None))
         if name:
             name_task(task, name, text)
+    for group, name in texts.get("groups", {}).items():
+        dag.task_group_dict[group].group_display_name = name
     for key in dag.params:
         param = dag.params.get_param(key)
         title, text, *more = texts["fields"].get(key, (None, None))

@@ -145,6 +145,7 @@ def compose_question(  # noqa: PLR0913 - what the mail depends on
     *,
     jobtype: str,
     users: int,
+    undone: str,
     asked_by: str,
     answer_by: datetime,
     page: str,
@@ -156,14 +157,15 @@ def compose_question(  # noqa: PLR0913 - what the mail depends on
 ) -> Mail:
     """Ask whoever may approve to answer for a run that waits.
 
-    `users` is how many users the run of this `jobtype` would process, `asked_by` who asked for it, or empty; `answer_by` is
-    when the question lapses.
-    `page` is the http(s) address where it is answered, or empty if nobody knows it. With `others_only` whoever asked
-    cannot approve. The others are as for :func:`compose`.
+    `users` is how many users the run of this `jobtype` would process, `undone` the import that it would undo, or empty,
+    `asked_by` who asked for it, or empty; `answer_by` is when the question lapses. `page` is the http(s) address where it
+    is answered, or empty if nobody knows it. With `others_only` whoever asked cannot approve. The others are as for
+    :func:`compose`.
     """
     values = {
         "jobtype": jobtype,
         "users": users,
+        "undone": undone,
         "asked_by": one_line(asked_by),
         "answer_by": aware(answer_by).astimezone(ZoneInfo(time_zone)),
         "page": _page(page),
