@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from tests.report.mails import FAILURES, FINE, JOBS, LOCALES, LOCATION, STOPPED, URL, Page, composed, parts, rejection
 
+from cognito_import.report.another_day import Waiting
 from cognito_import.report.expected import Expected
 from cognito_import.report.results import Reason, Summary
 from cognito_import.settings import JOB_TYPES
@@ -85,6 +86,41 @@ def test_users_who_existed_and_are_finished_are_counted_apart(locale: str, chang
     lines = composed(summary, locale=locale).text.splitlines()
     assert {f"  {changed}: 2{unit}", f"  {listed}: 5{unit}"} <= set(lines)
     assert not any(label in composed(FINE, locale=locale).text for label in (changed, listed))
+
+
+@pytest.mark.parametrize("by_night", [True, False])
+@pytest.mark.parametrize(
+    ("locale", "needed", "subject", "nothing", "another_day"),
+    [
+        (
+            "ja",
+            "【要対応】",
+            "ユーザーインポートの残りは翌日以降（70件）",
+            "対応は不要です。",
+            "明日以降に、Airflow で",
+        ),
+        (
+            "en",
+            "ACTION NEEDED: ",
+            "ser import goes on another day (70 left)",
+            "There is nothing to do",
+            "From tomorrow, clear",
+        ),
+    ],
+)
+def test_users_who_wait_for_another_day_need_something_done_unless_a_night_takes_them_up(
+    locale: str, needed: str, subject: str, nothing: str, another_day: str, *, by_night: bool
+) -> None:
+    """As long as all who are left wait; beside others of whom something has to be done, the mail speaks of these."""
+    summary = Summary(120, 50, 0, 0, 70)
+    mail_ = composed(summary, locale=locale, jobtype="import", waiting=Waiting(70, by_night))
+    assert subject in mail_.subject
+    assert (needed in mail_.subject) is not by_night
+    assert (nothing in mail_.text) is by_night
+    assert (another_day in mail_.text) is not by_night
+    others = composed(summary, locale=locale, jobtype="import", waiting=Waiting(69, by_night))
+    assert needed in others.subject
+    assert subject not in others.subject
 
 
 @pytest.mark.parametrize(
