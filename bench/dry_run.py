@@ -24,7 +24,7 @@ from sandbox.aws.process import LocalAws
 
 
 def main() -> None:
-    """Measure each number of users who exist already and have to be completed."""
+    """Measure each number of users who exist already, half of whom lack the group that the list names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=2_000)
     parser.add_argument("--existing", type=int, nargs="+")
@@ -35,11 +35,18 @@ def main() -> None:
         os.environ.update(cloud.environment())
         for existing in options.existing or (0, options.users // 2, options.users):
             with Resources() as resources:
-                cloud.quotas(UserCreation=100_000)
+                cloud.quotas(UserCreation=100_000, UserUpdate=100_000)
                 with ThreadPoolExecutor(20) as threads:
                     list(threads.map(resources.add_user, addresses[:existing]))
+                    for member in addresses[:existing:2]:
+                        threads.submit(join, resources, member)
                 cloud.quotas()
                 print(measure(cloud, resources, addresses, existing), flush=True)
+
+
+def join(resources: Resources, address: str) -> None:
+    """Put a user into the group that the list names."""
+    resources.cognito.admin_add_user_to_group(UserPoolId=resources.user_pool_id, Username=address, GroupName="BASIC")
 
 
 def measure(cloud: LocalAws, resources: Resources, addresses: list[str], existing: int) -> str:
