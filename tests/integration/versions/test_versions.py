@@ -197,7 +197,7 @@ def test_the_page_takes_a_list_to_its_csv(sandbox, resources, admin, addresses):
         assert (view["state"], view["counts"]["succeeded"]) == ("success", 4)
         assert page.get("api/runs").json()["runs"][0]["run"] == run
         rows = page.get("api/run/outcomes", params={"run": run, "q": users[3]}).json()["rows"]
-        assert [(row["row"], row["status"]) for row in rows] == [(4, "succeeded")]
+        assert [(row["row"], row["kind"]) for row in rows] == [(4, "succeeded")]
         assert page.post("api/preflight").json()["problems"] == []
         csv = page.get("api/run/report.csv", params={"run": run}).content
     folder = RunFolder(resources.s3, resources.bucket, run_name(run))
