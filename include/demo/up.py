@@ -31,8 +31,9 @@ Airflow    {url}  (user {user}, password {password})
 Local AWS  {aws}  (the mails: {aws}/_ministack/ses/messages)
 
 Three things to try:
-1. Import by hand: open {url}/dags/cognito_import, press Trigger, and paste this as the configuration:
-   {{"adminemail": "{admin}", "data": ["user01@example.com", "user02@example.com"]}}
+1. Import by hand: open {url}/plugin/cognito-import, paste user01@example.com, and have the report
+   mailed to {admin}. Or open {url}/dags/cognito_import, press Trigger, and paste as the configuration:
+   {{"adminemail": "{admin}", "data": ["user02@example.com", "user03@example.com"]}}
    Add "engine": "step_functions" to have the state machine make the calls.
 2. The nightly import: press Trigger at {url}/dags/cognito_import_nightly. It takes the two files that
    wait in s3://{bucket}/inbox/.
