@@ -1,11 +1,13 @@
 """A dry run: the report says what would become of each user, and nothing is changed."""
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
 
 from cognito_import.engine import dry_run, rounds
+from cognito_import.engine.creation import EXISTS
 from cognito_import.engine.next_step import Next
 from cognito_import.engine.threads import run_batches
 from cognito_import.errors import CallsStoppedError
@@ -183,6 +185,19 @@ def test_a_worker_that_died_is_followed_by_one_that_looks_up_the_rest(
     assert [call["operation"] for call in local_aws.calls()].count("AdminGetUser") == 3
     assert set(codes(folder).values()) == {"WouldCreate"}
     assert folder.progress().calls == {"AdminCreateUser": 10, "AdminAddUserToGroup": 10}
+
+
+@pytest.mark.parametrize(("resends", "looked_up", "created"), [(True, 2, 4), (False, 0, 3)])
+def test_calls_for_users_who_exist_are_foreseen(start, resources, settings, resends, looked_up, created):
+    """A run that invites again looks up each user who exists, whether it then invites the user or not."""
+    users = [f"{name}@example.com" for name in ("new", "same", "other")]
+    folder = start(users=users, invite=True, resend_invitation=resends)
+    resources.cognito.admin_disable_user(UserPoolId=resources.user_pool_id, Username="other@example.com")
+    work(resources, settings, folder)
+    would = {"new": "WouldCreate", "same": "WouldComplete" if resends else EXISTS, "other": EXISTS}
+    assert codes(folder) == would
+    expected = {"AdminCreateUser": created, "AdminGetUser": looked_up, "AdminAddUserToGroup": 1}
+    assert folder.progress().calls == Counter(expected)
 
 
 def test_the_state_machine_leaves_a_dry_run_to_its_function(start, resources, settings, local_aws):

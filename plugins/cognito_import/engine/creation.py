@@ -113,7 +113,10 @@ class Creation(Job):
         if self._serves(row, user):
             return foresee_completion(self.calls, row, user, self.settings, self.members)
         message, username = "A user with this address exists already.", str(user["Username"])
-        return Forecast(Outcome.failed(row.row, row.useremail, EXISTS, message, username), ("AdminCreateUser",))
+        looked_up = ["AdminGetUser"] if concerns(EXISTS, self.settings) else []
+        return Forecast(
+            Outcome.failed(row.row, row.useremail, EXISTS, message, username), ("AdminCreateUser", *looked_up)
+        )
 
     def calls_at_most(self, row: UserRow) -> int:
         """A user who exists may have to be looked up, and completed."""
