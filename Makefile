@@ -86,7 +86,7 @@ test-all: setup second-opinion browser  ## Run those that are slow by nature, to
 test-unit: setup  ## Run the tests that start neither Airflow nor the state machine (two minutes)
 	$(PYTEST) -m "not airflow and not slow and not versions" --ignore tests/stack --ignore tests/second_opinion --numprocesses 2 --dist loadfile
 
-explore: setup  ## Try the property tests on 1,000 fresh examples each, where the other targets repeat the same ones (five minutes)
+explore: setup  ## Try the property tests on 1,000 fresh examples each, where the other targets repeat the same ones
 	$(PYTEST) -m hypothesis --hypothesis-profile explore tests/request tests/engine tests/report
 
 chaos: setup  ## Run every job type, undos and dry runs under random faults, and hold every report against the truth (SEEDS=100, FIRST=1; on real Airflow AIRFLOW=5)

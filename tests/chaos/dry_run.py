@@ -59,8 +59,8 @@ class DryRun(Undo):
         if cognito.snapshot() != before or not cognito.made.keys() <= READS:
             message = f"The dry run has changed something: {cognito.made.keys() - READS}"
             raise Untrue(message)
-        calls = self.folder(DRY).progress().calls
         self.weather.calm = True
+        calls = self.folder(DRY).progress().calls
         self.clock.sleep(
             15 * MINUTE
         )  # a worker that was taken for dead, or a function called twice, may still be at it
