@@ -19,7 +19,7 @@ from cognito_import.engine.pacing import Pacer
 from cognito_import.engine.user_pool import UserPool
 from cognito_import.report.reasons import Reasons
 from cognito_import.report.rows import all_outcomes
-from cognito_import.run.folder import RunFolder
+from cognito_import.run.folder import INVITED, RunFolder
 from sandbox.aws.process import LocalAws
 from sandbox.waiting import until
 
@@ -182,6 +182,26 @@ def test_error_of_all_users_stops_the_calls_and_is_reported(machine: Any, aws: L
     assert machine.run(json.loads(advised.pop()))["status"] == "SUCCEEDED"
     assert {outcome.status for outcome in outcomes(machine, run)} == {"succeeded"}
     assert set(creations(aws).values()) == {1}
+
+
+def test_users_beyond_the_days_invitations_are_not_attempted_until_another_day(
+    machine: Any, aws: LocalAws, addresses: Users
+) -> None:
+    """Cognito's own sender mails 50 a day: an execution that continues the run on another day invites the others."""
+    users = addresses(52)
+    ended = machine.run({"data": users, "adminemail": ADMIN, "invite": True})
+    assert (ended["status"], ended["error"]) == ("FAILED", "IncompleteRunError")
+    assert "50 invitations a day" in ended["cause"]
+    run = ended["cause"].partition("Run ")[2].partition(" ")[0]
+    assert [row.code for row in outcomes(machine, run)] == [""] * 50 + ["NotAttempted"] * 2
+    assert machine.run({"run": run})["status"] == "FAILED"
+    assert len(creations(aws)) == 50
+    bucket = machine.variable["report_bucket"]
+    for item in machine.s3.list_objects_v2(Bucket=bucket, Prefix=INVITED)["Contents"]:
+        machine.s3.delete_object(Bucket=bucket, Key=item["Key"])
+    aws.reset()  # so that it is another day for Cognito, too
+    assert machine.run({"run": run})["status"] == "SUCCEEDED"
+    assert set(creations(aws)) == {user["useremail"] for user in users[50:]}
 
 
 @pytest.mark.slow
