@@ -1,7 +1,8 @@
-// The settings that are in force, and what preflight finds now.
+// What preflight finds now, Cognito's quotas, and the settings that are in force.
 import { html, useState } from "./vendor/preact.js";
 import { own } from "./api.js";
 import { Loading, Problem, useLoaded } from "./parts.js";
+import { Quotas } from "./quotas.js";
 import { language, t } from "./texts.js";
 
 export function Settings({ session }) {
@@ -33,6 +34,7 @@ export function Settings({ session }) {
           ${!found.problems.length && !found.unseen.length && html`<p class="note good">${t("check.good")}</p>`}`}
       </div>
     </section>
+    <${Quotas} />
     <section>
       <h2>${t("settings")}</h2>
       <p class="soft">${t("settings.text")}</p>
