@@ -89,6 +89,17 @@ def test_a_failed_file_says_why_in_the_readers_language_and_links_its_run(as_rol
     assert row["arrived"] <= row["filed"]
 
 
+def test_the_rules_are_shown_as_they_are_written(as_role, page):
+    """To whoever may see addresses: they say who gets the reports."""
+    shown = {one["name"]: one for one in as_role("user").get("api/settings").json()}
+    assert shown["inbox_rules"]["value"] == {
+        "": {"adminemail": "all@secret.example.com", "jobtype": "import"},
+        "leavers/": {"adminemail": "hr@secret.example.com", "jobtype": "delete"},
+    }
+    shown = {one["name"]: one for one in as_role("viewer").get("api/settings").json()}
+    assert shown["inbox_rules"] == {"name": "inbox_rules", "hidden": True, "value": True}
+
+
 def test_files_are_searched_and_paged(as_role, filed):
     """By the server, in any case of letters."""
     user = as_role("user")

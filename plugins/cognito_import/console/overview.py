@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -58,7 +58,11 @@ def _shown(settings: Settings, name: str, addresses: bool) -> dict[str, Any]:  #
     value = getattr(settings, name)
     if name in _SECRET or (name in _ADDRESSES and not addresses):
         return {"name": name, "hidden": True, "value": bool(value)}
-    return {"name": name, "value": repr(value) if name == "inbox_rules" else value}
+    if name == "inbox_rules":
+        value = {
+            prefix: {key: one for key, one in asdict(rule).items() if one is not None} for prefix, rule in value.items()
+        }
+    return {"name": name, "value": value}
 
 
 @router.post("/preflight", dependencies=[may_start])

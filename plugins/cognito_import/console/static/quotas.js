@@ -24,7 +24,7 @@ export function Quotas() {
       <thead><tr><th>${t("quotas.category")}</th><th class="num">${t("quotas.quota")}</th>
         ${known && html`<th class="num">${t("quotas.mean")}</th><th class="num">${t("quotas.busiest")}</th>`}</tr></thead>
       <tbody>${found.categories.map((one) => html`<tr key=${one.name}>
-        <td><code>${one.name}</code> <span class="soft">${one.operations.join(", ")}</span></td>
+        <td class="file"><code>${one.name}</code> <span class="soft">${one.operations.join(", ")}</span></td>
         <td class="num">${rate(one.quota)}</td>
         ${known && html`<td class="num">${rate(one.mean)}</td><td class="num">${rate(one.busiest)} (${number(Math.round(100 * share(one)))}%)</td>`}
       </tr>`)}</tbody></table></div>

@@ -42,7 +42,7 @@ export function Settings({ session }) {
       ${settings.loading && html`<${Loading} />`}
       ${settings.value && html`<div class="wide"><table>
         <thead><tr><th>${t("setting")}</th><th>${t("value")}</th></tr></thead>
-        <tbody>${settings.value.map((one) => html`<tr key=${one.name}><td><code>${one.name}</code></td><td>${shown(one)}</td></tr>`)}</tbody>
+        <tbody>${settings.value.map((one) => html`<tr key=${one.name}><td class="name"><code>${one.name}</code></td><td>${shown(one)}</td></tr>`)}</tbody>
       </table></div>`}
     </section>`;
 }
@@ -50,5 +50,6 @@ export function Settings({ session }) {
 function shown(one) {
   if (one.hidden) return html`<span class="soft">${t(one.value ? "set" : "unset")}</span>`;
   if (one.value === null || (Array.isArray(one.value) && !one.value.length)) return html`<span class="soft">–</span>`;
-  return Array.isArray(one.value) ? one.value.join(", ") : String(one.value);
+  if (Array.isArray(one.value)) return one.value.join(", ");
+  return typeof one.value === "object" ? html`<code class="lines">${JSON.stringify(one.value, null, 1)}</code>` : String(one.value);
 }
