@@ -12,6 +12,7 @@ import pytest
 from cognito_import.engine.batches import run_batch
 from cognito_import.engine.pacing import Pacer
 from cognito_import.engine.user_pool import UserPool
+from cognito_import.inbox import Inbox
 from cognito_import.ingest import ingest_request
 from cognito_import.report.delivery import deliver
 from sandbox.airflow.settings import ROOT
@@ -27,6 +28,7 @@ VIEWS = (
     "new",
     "runs",
     "run/{run}",
+    "inbox",
     "settings",
     "tab/{run}/cognito_import",
     "tab/night/cognito_import_nightly",
@@ -39,7 +41,14 @@ FOUND = """axe.run(document, {iframes: false}).then(({violations}) => violations
 
 @pytest.fixture(scope="module")
 def run(page):
-    """A run of forty users, of whom one existed, that has ended and was reported."""
+    """A run of forty users, of whom one existed, that has ended and was reported; and files in the inbox, one of them filed."""
+    for name in ("bad.csv", ".hidden.csv", f"{'long' * 60}.csv"):
+        page.resources.s3.put_object(Bucket=page.resources.bucket, Key=f"inbox/{name}", Body=b"x")
+    inbox = Inbox(page.resources.s3, page.settings)
+    inbox.archive(
+        next(one.file for one in inbox.contents().waiting if one.name == "bad.csv"), reason="It has no users."
+    )
+    page.trigger({}, dag="cognito_import_nightly")
     page.resources.add_user("seen1@example.com")
     users = [f"seen{number}@example.com" for number in range(1, 41)]
     conf = {"data": users, "adminemail": page.resources.admin}
@@ -98,7 +107,7 @@ def test_axe_finds_nothing_serious(show, run, locale, dark):
     for view in VIEWS:
         tab = show(view.format(run=run), locale=locale, dark=dark)
         assert tab.locator("html").get_attribute("lang") == locale[:2]
-        tab.wait_for_load_state("networkidle") if view in ("new", "settings") else None
+        tab.wait_for_load_state("networkidle") if view in ("new", "inbox", "settings") else None
         for closed in tab.locator("details").all():
             closed.evaluate("one => one.open = true")
         if view.startswith("run/"):
@@ -131,6 +140,16 @@ def test_run_shows_its_speed_and_the_mail_without_its_link(show, run):
     letter.get_by_text("Cognito user import: result").wait_for()
     assert "X-Amz" not in letter.locator("html").inner_html()
     assert "admin" in tab.locator(".mail dd").first.inner_text()
+
+
+def test_settings_show_the_quotas_with_their_use(show, run):
+    """The category that is used the most is drawn first; another can be chosen."""
+    tab = show("settings")
+    section = tab.get_by_role("region", name="Cognito's quotas")
+    plot = section.locator("[role=img].plot")
+    plot.locator("canvas").wait_for()
+    section.get_by_label("Category").select_option("UserRead")
+    section.get_by_role("img", name="UserRead: calls a second in the last day, at most 0; the quota is 120").wait_for()
 
 
 def test_tab_on_a_run_shows_the_run_alone(show, run):
