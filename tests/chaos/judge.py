@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections import Counter
 from typing import Any
 
@@ -37,10 +38,9 @@ class Judge:
         self.codes: Counter[str] = Counter()
 
     def report(self) -> list[dict[str, str]]:
-        """The rows of the newest report."""
-        keys = [key for key in self.s3.objects if key.startswith("cognito") and key.endswith(f"_{self.run}.csv")]
-        newest = max(keys, key=lambda key: self.s3.objects[key][2])
-        text = self.s3.objects[newest][0].decode("utf-8-sig")
+        """The rows of the report that was mailed last."""
+        mailed = json.loads(self.s3.objects[f"runs/{self.run}/report.json"][0])["delivery"]["csv_key"]
+        text = self.s3.objects[mailed][0].decode("utf-8-sig")
         return list(csv.DictReader(io.StringIO(text, newline="")))
 
     def hold(self, *, finished: bool = False) -> None:

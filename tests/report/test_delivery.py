@@ -47,6 +47,17 @@ def test_a_finished_run_is_reported_whole(resources, settings, folder, mails):
     raise_if_incomplete(delivery)
 
 
+def test_a_report_that_was_held_up_is_not_mailed_behind_a_newer_one(resources, settings, folder, mails):
+    """It has read the run before its last users were finished, so it would tell the administrator that they are left."""
+    finish(folder)
+    newer = report(resources, settings, folder)
+    outcomes = resources.s3.list_objects_v2(Bucket=resources.bucket, Prefix=f"{folder.prefix}outcomes/")["Contents"]
+    resources.s3.delete_object(Bucket=resources.bucket, Key=outcomes[-1]["Key"])  # as it was when the older one read it
+    assert report(resources, settings, folder) == newer
+    assert len(mails()) == 1
+    assert newer.unfinished == 0
+
+
 def test_what_nobody_told_is_reported_as_not_attempted(resources, settings, folder, mails):
     """A batch that died, one that was stopped, one at work: each user is in the CSV with what is known."""
     finish(folder, but={7, 8, 9})

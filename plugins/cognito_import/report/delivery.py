@@ -77,10 +77,15 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, config=STRICT)
 class Reported(Record):
-    """What is stored of a report that went out; the `digest` shows whether the next one would say anything new."""
+    """What is stored of a report that went out; the `digest` shows whether the next one would say anything new.
+
+    It told of so many `finished` users of the file of `rows`.
+    """
 
     digest: str
     delivery: Delivery
+    rows: str = ""
+    finished: int = 0
 
 
 def deliver(  # noqa: PLR0913 - all that a report depends on
@@ -126,7 +131,8 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
     for outcome in all_outcomes(folder, manifest, blocked, progress):
         digest.update(repr(outcome).encode())  # before it is reworded, so that another locale is nothing new
         stored.append(outcome)
-    if not anew and (delivery := _delivered(folder, digest.hexdigest(), now)):
+    finished = len(progress.outcomes)
+    if not anew and (delivery := _delivered(folder, digest.hexdigest(), now, finished)):
         return delivery
     correctly = _how_to_correct(folder, way)
     try:
@@ -173,7 +179,7 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
         expected=expected(folder, settings, progress) if manifest.dry_run else None,
     )
     with mail_claim.claimed(folder):
-        if not anew and (delivery := _delivered(folder, digest.hexdigest(), now)):
+        if not anew and (delivery := _delivered(folder, digest.hexdigest(), now, finished)):
             return delivery
         try:
             message_id = mail.send(ses, compose(signed), settings.mail_from, to)
@@ -183,7 +189,7 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
             raise
         delivery = Delivery(
             summary.as_dict(),
-            manifest.users - len(progress.outcomes),
+            manifest.users - finished,
             key,
             signed.expires_at.isoformat(),
             message_id,
@@ -193,15 +199,19 @@ def deliver(  # noqa: PLR0913 - all that a report depends on
             str(kept or ""),
             waiting.then(summary.unfinished),
         )
-        mail_claim.remember(folder, Reported(digest.hexdigest(), delivery))
+        mail_claim.remember(folder, Reported(digest.hexdigest(), delivery, manifest.rows, finished))
         sent.keep(folder, message_id, to, compose(replace(signed, url=sent.NO_LINK)))
     log.info("Reported %d users: %s.", summary.total, summary.as_dict())
     return delivery
 
 
-def _delivered(folder: RunFolder, digest: str, now: datetime) -> Delivery | None:
+def _delivered(folder: RunFolder, digest: str, now: datetime, finished: int) -> Delivery | None:
     """Return what was reported before, if there is no reason to mail again."""
     before = folder.read_report(Reported)
+    if before and before.rows == folder.required_manifest().rows and before.finished > finished:
+        # Whoever makes this report was held up: it was begun before the users were finished who are reported already.
+        log.info("A report that knows of more finished users went out already; mailing nothing.")
+        return before.delivery
     if before and before.digest == digest and before.delivery.is_fresh(now):
         log.info("These outcomes are reported already, and their link has not ended; mailing nothing.")
         return before.delivery
