@@ -15,6 +15,8 @@ from cognito_import.engine.user_pool import UserPool
 from cognito_import.inbox import Inbox
 from cognito_import.ingest import ingest_request
 from cognito_import.report.delivery import deliver
+from cognito_import.run import pace
+from cognito_import.run.pace import RunPace
 from sandbox.airflow.settings import ROOT
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -55,6 +57,7 @@ def run(page):
     run = page.trigger({**conf, "data": users[:1]})
     folder = page.folder(run)
     manifest = ingest_request(conf, page.settings, page.resources.s3, folder)
+    pace.write(folder, RunPace(20.0, {"UserResourceUpdate": 25.0}))
     for batch in manifest.batches:
         run_batch(folder, batch, UserPool(page.resources.cognito, page.settings, Pacer(0.0)))
     page.end(run)
@@ -159,6 +162,16 @@ def test_tab_on_a_run_shows_the_run_alone(show, run):
     assert tab.locator("nav a").count() == 0
     show("tab/x/another_dag").get_by_text("This run is no import of users.").wait_for()
     show("tab/none/cognito_import_nightly").get_by_text("This night has started no import.").wait_for()
+
+
+def test_airflow_shows_the_tab(show, page, run):
+    """Airflow's own UI fills the run and its DAG into the address."""
+    tab = show("new")
+    tab.goto(f"{page.url}/dags/cognito_import/runs/{run}")
+    tab.get_by_role("link", name="Cognito", exact=True).last.click()
+    frame = tab.frame_locator("iframe")
+    frame.get_by_role("heading", name="Import: 40 users").wait_for()
+    assert tab.url.endswith("/plugin/cognito-import-run")
 
 
 def test_runs_are_filtered(show, run):
