@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from sandbox.airflow.rest import RestError
+from sandbox.waiting import until
 
 WORKERS = ("airflow-worker-1", "airflow-worker-2")
 
@@ -38,7 +39,8 @@ def test_every_container_came_to_health(cluster):
     """Each service with a health check passes it, each other one has ended well."""
     assert set(cluster.seconds_to_health) == set(cluster.containers)
     lasting = [name for name, container in cluster.containers.items() if container.service.healthcheck]
-    assert [name for name in lasting if not cluster.is_healthy(name)] == []
+    for name in lasting:  # a check may take too long on a loaded machine; Docker tries again, too
+        until(f"the health of {name}", lambda name=name: cluster.is_healthy(name), seconds=180, every=5)
 
 
 def test_workers_import_ahead_of_their_tasks(cluster):

@@ -111,6 +111,33 @@ def test_run_is_stopped_in_the_middle_and_the_rest_run_again(sign_in, sandbox, r
     assert set(users) <= set(resources.users())
 
 
+def test_import_is_undone_once_somebody_else_has_approved_it(sign_in, sandbox, resources, aws, admin, addresses):
+    """From the button on the run, which is also a tab of the run in Airflow; who was there before stays."""
+    users = addresses(4)
+    resources.add_user(users[0])
+    frame = sign_in("admin")
+    frame.get_by_label("Paste addresses").fill("\n".join(users))
+    frame.get_by_role("button", name="Check", exact=True).click()
+    frame.get_by_label("Administrator").fill(admin)
+    frame.get_by_role("button", name="Import 4 users").click()
+    frame.get_by_role("button", name="Undo").wait_for()
+    assert set(users) <= set(resources.users())
+    frame.owner.page.goto(
+        f"{sandbox.airflow.url}/dags/cognito_import/runs/{sandbox.airflow.rest.latest('cognito_import')}/plugin/cognito-import-run"
+    )
+    frame.get_by_role("heading", name="Import: 4 users").wait_for()
+    frame.get_by_role("button", name="Undo").click()
+    frame.get_by_role("dialog").get_by_role("button", name="Undo").click()
+    frame.get_by_role("heading", name="Delete: 3 users").wait_for()
+    other = sign_in("approver")
+    other.get_by_role("link", name="Runs", exact=True).click()
+    other.get_by_role("button", name="Approve").click()
+    other.get_by_role("dialog").get_by_role("button", name="Approve").click()
+    frame.get_by_text("Approved by approver").wait_for()
+    frame.get_by_text("Success").first.wait_for()
+    assert set(users) & set(resources.users()) == {users[0]}
+
+
 def test_page_says_what_to_do_when_the_session_ends_and_when_airflow_is_away(sign_in):
     """Both are told in words, and the page goes on by itself when Airflow is there again."""
     frame = sign_in("viewer")

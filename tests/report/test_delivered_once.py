@@ -18,7 +18,7 @@ from cognito_import import aws
 from cognito_import.errors import ReportError
 from cognito_import.report import mail_claim
 from cognito_import.report import results as report_csv
-from cognito_import.report.delivery import failure_reason
+from cognito_import.report.complete import failure_reason
 from cognito_import.report.rejection import mail_rejection
 from cognito_import.run.folder import RunFolder
 from demo.watch import link_in
