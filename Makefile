@@ -76,7 +76,7 @@ PYTEST := $(VENV)/bin/python -m pytest
 # Three processes with an Airflow each and two for all else: mostly they wait.
 SIDE_BY_SIDE := --numprocesses 5 --dist loadscope --no-loadscope-reorder --durations 25
 
-test: setup second-opinion browser  ## Run the tests, real Airflow included (twelve minutes on two cores)
+test: setup second-opinion browser  ## Run the tests, real Airflow included
 	$(PYTEST) -m "not slow and not versions" $(SIDE_BY_SIDE)
 
 test-all: setup second-opinion browser  ## Run those that are slow by nature, too: outages, nights that are cut, several machines, other Airflows
