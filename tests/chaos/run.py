@@ -16,7 +16,23 @@ from .weather import MINUTE
 RUN = "chaos-run"
 
 
-class Run(Scene):
+class JudgedScene(Scene):
+    """A scene whose reports a judge holds against the truth."""
+
+    judge: Judge
+
+    def _main(self) -> None:
+        raise NotImplementedError
+
+    def to_its_end(self) -> Figures:
+        """Run it until nothing is left. Raises Untrue for a report that is not true, and for a user who had to stay."""
+        self.play(self._main)
+        self.judge.hold(finished=True)
+        self.judge.hold_calls()
+        return self.judge.figures(self.weather, self.clock)
+
+
+class Run(JudgedScene):
     """One request, the services that it meets, and who meddles."""
 
     def __init__(self, seed: int, engine: str, base: str) -> None:
@@ -26,13 +42,6 @@ class Run(Scene):
         self.users = self.request["data"]
         self.judge = Judge(self.cognito, self.s3, RUN, self.request)
         self._plan_meddling()
-
-    def to_its_end(self) -> Figures:
-        """Run it until nothing is left. Raises Untrue for a report that is not true."""
-        self.play(self._main)
-        self.judge.hold(finished=True)
-        self.judge.hold_calls()
-        return self.judge.figures(self.weather, self.clock)
 
     def _main(self) -> None:
         draw = self.clock.random

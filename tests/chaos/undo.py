@@ -6,14 +6,14 @@ from typing import Any
 
 from .judge import Judge
 from .requests import drawn
-from .scene import Figures, Scene
+from .run import JudgedScene
 from .truth import User
 from .weather import MINUTE
 
 IMPORT, UNDO = "chaos-import", "chaos-undo"
 
 
-class Undo(Scene):
+class Undo(JudgedScene):
     """An import in fair weather, and its undo in foul, while people sign in, or are changed."""
 
     run = UNDO
@@ -23,13 +23,6 @@ class Undo(Scene):
         self.engine, self.base = engine, base
         self.request: dict[str, Any] = {"undo": IMPORT, "adminemail": "admin@example.com"}
         self.judge = Judge(self.cognito, self.s3, self.run, self.request)
-
-    def to_its_end(self) -> Figures:
-        """Run it until nothing is left. Raises Untrue for a report that is not true, and for a user who had to stay."""
-        self.play(self._main)
-        self.judge.hold(finished=True)
-        self.judge.hold_calls()
-        return self.judge.figures(self.weather, self.clock)
 
     def _main(self) -> None:
         draw = self.clock.random

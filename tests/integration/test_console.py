@@ -13,6 +13,22 @@ from sandbox.waiting import until
 HOSTILE = "<img/src=x/onerror=document.title='hacked'>"
 
 
+def paste(frame, users):
+    """Paste addresses and have them checked."""
+    frame.get_by_label("Paste addresses").fill("\n".join(users))
+    frame.get_by_role("button", name="Check", exact=True).click()
+
+
+def approve(sign_in, frame):
+    """Have somebody else approve what waits, and wait in `frame` for the run to succeed."""
+    other = sign_in("approver")
+    other.get_by_role("link", name="Runs", exact=True).click()
+    other.get_by_role("button", name="Approve").click()
+    other.get_by_role("dialog").get_by_role("button", name="Approve").click()
+    frame.get_by_text("Approved by approver").wait_for()
+    frame.get_by_text("Success").first.wait_for()
+
+
 def test_list_is_checked_corrected_run_watched_and_downloaded(sign_in, sandbox, resources, admin, addresses, tmp_path):
     """A workbook with two bad rows: one is corrected, one left out; the CSV is the one in S3, and no conf has an address."""
     users = addresses(30)
@@ -58,8 +74,7 @@ def test_deletion_waits_for_somebody_else_who_answers_on_the_page(sign_in, sandb
     for user in users:
         resources.add_user(user)
     frame = sign_in("admin")
-    frame.get_by_label("Paste addresses").fill("\n".join(users))
-    frame.get_by_role("button", name="Check", exact=True).click()
+    paste(frame, users)
     frame.get_by_label("Job").select_option("delete")
     frame.get_by_label("Administrator").fill(admin)
     frame.get_by_role("button", name="Delete 3 users").click()
@@ -69,12 +84,7 @@ def test_deletion_waits_for_somebody_else_who_answers_on_the_page(sign_in, sandb
     viewer.get_by_text("You may not answer.").wait_for()
     assert viewer.get_by_role("button", name="Approve").count() == 0
     assert users[0] not in viewer.locator("body").inner_text()
-    other = sign_in("approver")
-    other.get_by_role("link", name="Runs", exact=True).click()
-    other.get_by_role("button", name="Approve").click()
-    other.get_by_role("dialog").get_by_role("button", name="Approve").click()
-    frame.get_by_text("Approved by approver").wait_for()
-    frame.get_by_text("Success").first.wait_for()
+    approve(sign_in, frame)
     assert not set(users) & set(resources.users())
 
 
@@ -82,8 +92,7 @@ def test_run_is_stopped_in_the_middle_and_the_rest_run_again(sign_in, sandbox, r
     """The report of a stopped run tells the users who are left, and one button has another run process them."""
     users = addresses(200)
     frame = sign_in("user")
-    frame.get_by_label("Paste addresses").fill("\n".join(users))
-    frame.get_by_role("button", name="Check", exact=True).click()
+    paste(frame, users)
     frame.get_by_label("Administrator").fill(admin)
     frame.get_by_role("button", name="Import 200 users").click()
     frame.get_by_role("heading", name="Import: 200 users").wait_for()
@@ -116,8 +125,7 @@ def test_import_is_undone_once_somebody_else_has_approved_it(sign_in, sandbox, r
     users = addresses(4)
     resources.add_user(users[0])
     frame = sign_in("admin")
-    frame.get_by_label("Paste addresses").fill("\n".join(users))
-    frame.get_by_role("button", name="Check", exact=True).click()
+    paste(frame, users)
     frame.get_by_label("Administrator").fill(admin)
     frame.get_by_role("button", name="Import 4 users").click()
     frame.get_by_role("button", name="Undo").wait_for()
@@ -129,12 +137,7 @@ def test_import_is_undone_once_somebody_else_has_approved_it(sign_in, sandbox, r
     frame.get_by_role("button", name="Undo").click()
     frame.get_by_role("dialog").get_by_role("button", name="Undo").click()
     frame.get_by_role("heading", name="Delete: 3 users").wait_for()
-    other = sign_in("approver")
-    other.get_by_role("link", name="Runs", exact=True).click()
-    other.get_by_role("button", name="Approve").click()
-    other.get_by_role("dialog").get_by_role("button", name="Approve").click()
-    frame.get_by_text("Approved by approver").wait_for()
-    frame.get_by_text("Success").first.wait_for()
+    approve(sign_in, frame)
     assert set(users) & set(resources.users()) == {users[0]}
 
 
