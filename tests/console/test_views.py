@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from cognito_import.console import views
-from cognito_import.console.views import WAITING, RunView, Shared
+from cognito_import.console.shared import Shared
+from cognito_import.console.views import WAITING, RunView
 from cognito_import.engine.batches import run_batch
 from cognito_import.engine.pacing import Pacer
 from cognito_import.engine.user_pool import UserPool
@@ -71,7 +71,7 @@ def test_users_whose_turn_has_not_come_wait_while_the_run_goes_on(folder):
 def test_a_value_that_took_long_is_kept_for_long(monkeypatch):
     """So that a large run does not take a processor of the API server. Of too many values the oldest goes."""
     now = [0.0]
-    monkeypatch.setattr(views, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr("cognito_import.console.shared.time", SimpleNamespace(monotonic=lambda: now[0]))
     shared, made = Shared(2), []
 
     def look(key: str, cost: float = 0.0) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from cognito_import import forecast
-from cognito_import.console.views import Shared
+from cognito_import.console.shared import Shared
 from cognito_import.engine.pace import reading_rates, run_pace
 from cognito_import.engine.pacing import READING
 from cognito_import.engine.user_pool import JOBS

@@ -12,12 +12,11 @@ from fastapi import APIRouter, Query
 
 from cognito_import.airflow import private
 from cognito_import.airflow.context import APPROVAL, ASKING
-from cognito_import.airflow.private import pushed_by_each, schedule
 from cognito_import.console import deployment
 from cognito_import.console.access import DAG, NIGHTLY, Database, Starter, User, allowed, may_read_nights
 from cognito_import.console.airflow_runs import told
 from cognito_import.console.inbox_view import InboxView, Kind
-from cognito_import.console.views import MAX_PAGE
+from cognito_import.console.paging import Limit, Offset
 from cognito_import.settings import Locale
 
 if TYPE_CHECKING:
@@ -30,9 +29,6 @@ _RUN_KEY: Final = "trigger_run_id"
 """Where the operator of the task leaves the id of the run that it has started."""
 
 router = APIRouter(prefix="/inbox")
-
-Offset = Annotated[int, Query(ge=0)]
-Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 
 
 @router.get("")
@@ -76,7 +72,7 @@ def nights(
     total, rows = private.find_runs(session, NIGHTLY, state="", among=None, text="", offset=offset, limit=limit)
     files = files_of(session, [row.run_id for row in rows])
     runs = _runs(session, [run for files in files.values() for _, run in files])
-    paused, begins = schedule(session, NIGHTLY) or (None, None)
+    paused, begins = private.schedule(session, NIGHTLY) or (None, None)
     return {
         "total": total,
         "nights": [
@@ -101,7 +97,7 @@ def night(session: Database, starter: Starter, run: str, offset: Offset = 0, lim
 
 def files_of(session: Database, nights: Sequence[str]) -> dict[str, list[tuple[str | None, str]]]:
     """Return the files of each night: their keys, and the ids of the runs that were started, empty before that."""
-    pushed = pushed_by_each(session, NIGHTLY, nights, _FILE_TASK, _RUN_KEY)
+    pushed = private.pushed_by_each(session, NIGHTLY, nights, _FILE_TASK, _RUN_KEY)
     return {
         night: [(key, run if isinstance(run, str) else "") for key, run in files] for night, files in pushed.items()
     }

@@ -9,7 +9,8 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from cognito_import.console.views import SETTLED_SECONDS, Shared
+from cognito_import.console.shared import Shared
+from cognito_import.console.views import SETTLED_SECONDS
 from cognito_import.inbox import Inbox
 from cognito_import.inbox_files import WaitingFile
 from cognito_import.report.reasons import lines

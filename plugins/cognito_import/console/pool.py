@@ -12,7 +12,7 @@ from cognito_import import pool_fit
 from cognito_import.aws import error_details
 from cognito_import.console import deployment
 from cognito_import.console.access import may_start
-from cognito_import.console.views import Shared
+from cognito_import.console.shared import Shared
 from cognito_import.findings import Findings
 from cognito_import.request.fields import STANDARD_ATTRIBUTES, is_attribute
 

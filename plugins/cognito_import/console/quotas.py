@@ -10,7 +10,7 @@ from fastapi import APIRouter
 
 from cognito_import.aws import error_details
 from cognito_import.console import deployment
-from cognito_import.console.views import Shared
+from cognito_import.console.shared import Shared
 from cognito_import.engine.calls import OPERATIONS
 from cognito_import.engine.pace import quota_in_force
 from cognito_import.engine.pacing import Category

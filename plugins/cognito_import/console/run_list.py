@@ -12,6 +12,7 @@ from cognito_import.console import deployment
 from cognito_import.console.access import DAG, NIGHTLY, Database, User
 from cognito_import.console.airflow_runs import told, view_of
 from cognito_import.console.inbox import files_of
+from cognito_import.console.paging import Offset
 from cognito_import.errors import CognitoImportError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def list_runs(  # noqa: PLR0913, PLR0917 - the query of an endpoint
     job: str = "",
     night: str = "",
     q: str = "",
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Offset = 0,
     limit: Annotated[int, Query(ge=1, le=50)] = 20,
 ) -> dict[str, Any]:
     """Return runs, the latest first, with their counts: those in a state, of a job, of a night, or in whose names `q` stands."""

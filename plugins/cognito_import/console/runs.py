@@ -14,7 +14,7 @@ from cognito_import.airflow.context import APPROVAL, ASKING
 from cognito_import.console import deployment
 from cognito_import.console.access import DAG, Database, Starter, User, may_stop
 from cognito_import.console.airflow_runs import ENDED, find, told, view_of
-from cognito_import.console.views import MAX_PAGE
+from cognito_import.console.paging import Limit, Offset
 from cognito_import.report import sent
 from cognito_import.report.again import request_again
 from cognito_import.run import stopping
@@ -49,8 +49,8 @@ def outcomes(  # noqa: PLR0913, PLR0917 - the query of an endpoint
     run: str,
     q: str = "",
     kind: Annotated[list[str], Query()] = [],  # noqa: B006 - FastAPI copies it
-    offset: Annotated[int, Query(ge=0)] = 0,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+    offset: Offset = 0,
+    limit: Limit = 50,
     lang: Locale = "en",
 ) -> dict[str, Any]:
     """Return a page of the run's outcomes."""

@@ -5,13 +5,12 @@ Whatever is read is kept for a moment and shared, so that S3 is asked as often f
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cognito_import.addresses import hidden
+from cognito_import.console.paging import MAX_PAGE
+from cognito_import.console.shared import Shared
 from cognito_import.engine import breaker
 from cognito_import.outcomes import FAILED, Outcome
 from cognito_import.report.delivery import Delivery, Reported
@@ -22,7 +21,7 @@ from cognito_import.report.timeline import timeline
 from cognito_import.run import approval, pace, stopping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from cognito_import.report.results import Summary
     from cognito_import.report.timeline import Timeline
@@ -34,45 +33,10 @@ WAITING: Final = "waiting"
 """The kind of a user whose turn has not come yet, in a run that has not ended."""
 FRESH_SECONDS: Final = 2.0
 SETTLED_SECONDS: Final = 600.0
-MAX_PAGE: Final = 200
 
-_COST: Final = 4
-"""How many times as long as it took to make it a value is kept at least."""
 _ENTRIES: Final = 200
 _LARGE_ENTRIES: Final = 3
 """How many runs' outcomes are kept: of 300,000 users they take some 150 MB."""
-
-
-class Shared:
-    """Values that several viewers ask for, each made once and kept for a while."""
-
-    def __init__(self, entries: int) -> None:
-        """Keep so many at most, those that were asked for last."""
-        self._entries = entries
-        self._values: OrderedDict[object, tuple[float, Any]] = OrderedDict()
-        self._making: dict[object, threading.Lock] = {}
-        self._lock = threading.Lock()
-
-    def get(self, key: object, seconds: float, make: Callable[[], Any]) -> Any:
-        """Return the value of `key`, made anew if it is older than `seconds`; others who ask meanwhile wait for it.
-
-        A value that took long is kept longer, so that no run, however large, takes more than a fifth of a processor.
-        """
-        with self._lock:
-            making = self._making.setdefault(key, threading.Lock())
-        with making:
-            with self._lock:
-                until, value = self._values.get(key, (float("-inf"), None))
-            began = time.monotonic()
-            if began > until:
-                value = make()
-                made = time.monotonic()
-                with self._lock:
-                    self._values[key] = made + max(seconds, _COST * (made - began)), value
-                    self._values.move_to_end(key)
-                    while len(self._values) > self._entries:
-                        self._making.pop(self._values.popitem(last=False)[0], None)
-        return value
 
 
 _small = Shared(_ENTRIES)
