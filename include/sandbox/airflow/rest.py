@@ -7,10 +7,12 @@ from typing import Any, cast
 from urllib.parse import quote
 
 import httpx
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixed
 
 from sandbox.waiting import until
 
 FINAL_STATES = frozenset({"success", "failed"})
+SERVER_ERROR = 500
 PAGE = 100  # Airflow's own limit, [api] maximum_page_limit.
 
 # Of a log event: what is written first, and what Airflow adds to every event of a task.
@@ -46,7 +48,19 @@ class AirflowRest:
     # --- any request ---
 
     def request(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None) -> Any:
-        """Send a request and return its JSON, or None for an empty answer; `RestError` for an error answer."""
+        """Send a request and return its JSON, or None for an empty answer; `RestError` for an error answer.
+
+        What only reads is asked again when Airflow has a fault of its own, such as no connection left to its database.
+        """
+        attempts = Retrying(
+            retry=retry_if_exception(lambda error: isinstance(error, RestError) and error.status >= SERVER_ERROR),
+            stop=stop_after_attempt(3 if method == "GET" else 1),
+            wait=wait_fixed(2),
+            reraise=True,
+        )
+        return attempts(self._request, method, path, params, json)
+
+    def _request(self, method: str, path: str, params: Mapping[str, Any] | None, json: Any) -> Any:
         for attempt in range(2):
             if not self._token or attempt:
                 self._log_in()
@@ -106,11 +120,11 @@ class AirflowRest:
         """Create a pool or change it."""
         body = {"slots": slots, "description": description, "include_deferred": include_deferred}
         try:
-            self.request("POST", "pools", json={"name": name, **body})
-        except RestError as error:
-            if error.status != httpx.codes.CONFLICT:
-                raise
             self.request("PATCH", f"pools/{quote(name, safe='')}", json={"pool": name, **body})
+        except RestError as error:
+            if error.status != httpx.codes.NOT_FOUND:
+                raise
+            self.request("POST", "pools", json={"name": name, **body})
 
     # --- runs ---
 
