@@ -26,8 +26,11 @@ hypothesis.settings.load_profile("repeatable")
 AIRFLOW = ("tests/integration/", "tests/sandbox/airflow/", "tests/cluster/")
 """The folders of the tests with real Airflow."""
 
-AIRFLOWS = 3
-"""The processes that run them, each with an Airflow of its own. More would be too much for two cores."""
+AIRFLOWS = ("gw0", "gw1", "gw2")
+"""The processes that run them, each with an Airflow of its own. More would be too much for two cores.
+
+They take the longest, mostly by waiting, so the others leave the processor to them.
+"""
 
 FIRST = (
     "tests/integration/test_deletion.py",
@@ -46,6 +49,9 @@ FIRST = (
 ONE_BY_ONE = ("tests/stack/test_faults.py", "tests/stack/test_execution_lock.py")
 """Files whose tests wait for so long that each goes to whatever process is free."""
 
+VERSIONS = "tests/integration/versions/"
+"""Where the tests of one version of Airflow belong together; their names end with it."""
+
 SLOW = ("tests/cluster/test_cluster.py", "tests/sandbox/airflow/", "tests/second_opinion/test_moto.py")
 """Where every test is slow by nature; elsewhere those that are have the mark themselves."""
 
@@ -53,24 +59,26 @@ SLOW = ("tests/cluster/test_cluster.py", "tests/sandbox/airflow/", "tests/second
 class LongestFirst(LoadScopeScheduling):  # type: ignore[misc]
     """Hands out files, or tests one by one, to whatever process is free; those with Airflow to the few that have one."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._with_airflow: set[WorkerController] = set()
-
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(VERSIONS):
+            return nodeid.rpartition("[")[2]
         return nodeid if nodeid.startswith(ONE_BY_ONE) else nodeid.partition("::")[0]
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        if len(self._with_airflow) < AIRFLOWS:
-            self._with_airflow.add(node)
         airflow = [scope for scope in self.workqueue if scope.startswith(AIRFLOW)]
         others = [scope for scope in self.workqueue if not scope.startswith(AIRFLOW)]
-        mine = [*airflow, *others] if node in self._with_airflow else others
+        mine = [*airflow, *others] if node.gateway.id in AIRFLOWS else others
         if not mine:
             node.shutdown()
             return
         self.workqueue.move_to_end(mine[0], last=False)
         super()._assign_work_unit(node)
+
+
+def pytest_configure() -> None:
+    """Give way to the processes with an Airflow."""
+    if os.environ.get("PYTEST_XDIST_WORKER", AIRFLOWS[0]) not in AIRFLOWS:
+        os.nice(10)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -353,7 +353,7 @@ def test_a_killed_deletion_resumes_after_its_last_user(start, victims, resources
     aws.reset()
     vary(approve_deletions=False)
     run = start(users, jobtype="delete")
-    run.wait_for_outcomes(lambda outcomes: sum(row <= 6 for row in outcomes) > 2)
+    run.wait_for_outcomes(lambda outcomes: sum(row <= 15 for row in outcomes) > 2)
     for index in (0, 3):
         for pid in sandbox.airflow.task_pids(DAG, run.run_id, "process_users", index):
             os.kill(pid, signal.SIGKILL)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import boto3
 import pytest
+from tests.integration.conftest import SLOTS
 
 from cognito_import.engine.pacing import DEFAULT_QUOTAS
 from demo.sandbox import DAG
@@ -45,9 +46,9 @@ def test_an_import_ends_with_one_true_outcome_for_every_user(
         assert categories[name]["peak"] <= DEFAULT_QUOTAS[name] + 3
 
     instances = run.rest.task_instances(DAG, run.run_id, "process_users")
-    assert len(instances) == 20
-    assert instances[0]["rendered_map_index"] == "users 1-3"
-    assert instances[-1]["rendered_map_index"] == "users 60-62"
+    assert len(instances) == SLOTS
+    assert instances[0]["rendered_map_index"] == "users 1-7"
+    assert instances[-1]["rendered_map_index"] == "users 55-62"
     # The users themselves are in the run folder alone.
     for task_id, index in [("read_request", -1), ("preflight", -1), ("report", -1), ("process_users", 0)]:
         assert "@example.com" not in str(run.rest.xcom(DAG, run.run_id, task_id, map_index=index))
@@ -188,7 +189,7 @@ def test_outside_traffic_costs_time_and_no_user(start, addresses, aws, succeeded
 def test_an_import_takes_all_that_a_raised_quota_leaves(vary, start, addresses, aws, admin, succeeded):
     """It begins with what CloudWatch says is free, and mail and log say what the pace was."""
     vary(pace="all", locale="en")
-    aws.quotas(UserCreation=63, UserUpdate=63)
+    aws.quotas(UserCreation=27, UserUpdate=27)
     for category in ("UserCreation", "UserUpdate"):
         names = {"Type": "API", "Service": "Cognito user pool", "Resource": category}
         dimensions = [{"Name": name, "Value": value} for name, value in names.items()]
@@ -200,10 +201,10 @@ def test_an_import_takes_all_that_a_raised_quota_leaves(vary, start, addresses, 
     succeeded(run, users)
     log = run.log("preflight")
     assert "UserCreation: in the last 3 hours 0.3 calls a second were made on average, 10.0 in the busiest" in log
-    assert "All is ready for 120 users, at most 60 calls a second in each category" in log
+    assert "All is ready for 120 users, at most 24 calls a second in each category" in log
     (mail,) = run.mails(admin)
     assert re.search(
-        r"Pace: \d+\.\d users a second, of at most 60 calls a second \(what the quota leaves\)", mail["BodyText"]
+        r"Pace: \d+\.\d users a second, of at most 24 calls a second \(what the quota leaves\)", mail["BodyText"]
     )
 
 
@@ -293,6 +294,6 @@ def test_a_missing_pool_is_made(start, addresses, sandbox):
     sandbox.airflow.rest.request("DELETE", "pools/cognito_api")
     run = start(addresses(2))
     assert run.wait() == "success"
-    assert sandbox.airflow.rest.pool("cognito_api")["slots"] == 20
+    assert sandbox.airflow.rest.pool("cognito_api")["slots"] == SLOTS
     log = (sandbox.airflow.logs / "components" / "scheduler.log").read_text()
     assert re.search("pool 'cognito_api' was missing", log.replace("\\'", "'"))

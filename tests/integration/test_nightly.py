@@ -7,6 +7,7 @@ import re
 import time
 
 import pytest
+from tests.integration.conftest import SLOTS
 
 from cognito_import.run.folder import RunFolder
 from cognito_import.run.manifest import run_name
@@ -260,8 +261,8 @@ def test_a_night_that_is_cut_twice(sandbox, aws, resources, put, stored, address
         for operation in ("AdminCreateUser", "AdminAddUserToGroup")
     )
     assert len(made) == len(set(made)) == len(users)
-    # A user whom a killed worker was just adding to its group is finished by another: twenty at most for each cut.
-    assert len(users) <= len(joined) <= len(users) + 2 * 20
+    # A user whom a killed worker was just adding to its group is finished by another: one in each slot for each cut.
+    assert len(users) <= len(joined) <= len(users) + 2 * SLOTS
 
     # The night again, as an impatient operator would: nothing is left to do, and nothing is done.
     aws.reset()

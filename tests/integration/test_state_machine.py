@@ -43,27 +43,45 @@ def test_the_state_machine_gives_the_same_report(start, addresses, executions, r
     assert set(run.states("process_users")) == {"skipped"}
 
 
-@pytest.mark.slow
-def test_an_aborted_execution_is_reported_and_continued(
-    start, addresses, executions, reported, truth, resources, succeeded
-):
-    """Aborted in the middle: what is known is in the CSV, the run is failed; clearing does the rest, nobody twice."""
-    users = addresses(200)
-    run = start(users, engine="step_functions")
-    run.wait_for_calls(60)  # a child stores what it did when its batch is done
-    (execution,) = executions(run)
-    resources.step_functions.stop_execution(executionArn=execution["executionArn"], error="Test", cause="Enough.")
-    assert run.wait() == "failed"
-    assert "Enough." in run.log("await_execution")
-    rows = reported(run)
-    truth(rows, users)
-    assert {row["code"] for row in rows} & {"NotAttempted", "Interrupted"}
+CLEARED = {
+    "aborted": {"tasks": ["await_execution"]},
+    "marked": {"tasks": ["read_request"], "downstream": True},
+}
+"""How an execution is cut short, and what is cleared then."""
 
-    run.rest.clear(DAG, run.run_id, ["await_execution"])
-    # Whether a child of the aborted execution is still at work is known when its five minutes are over.
-    # Of the batches that were aborted all users are looked up again, and joined to their groups, which changes nothing.
-    succeeded(run, users, called_twice=200, seconds=600)
-    assert [one["name"] for one in executions(run)] == [run.folder.run, f"{run.folder.run}_2"]
+
+@pytest.mark.slow
+def test_an_execution_that_is_cut_short_is_reported_and_continued(
+    start, addresses, new_admin, executions, reported, truth, resources, aws, succeeded
+):
+    """Aborted, or its run marked as failed: nobody is called any more, what is known is in the CSV, clearing does the rest."""
+    users = addresses(200 * len(CLEARED))
+    lists = {how: users[200 * number :][:200] for number, how in enumerate(CLEARED)}
+    runs = {}
+    for how, mine in lists.items():
+        run = runs[how] = start(mine, engine="step_functions", adminemail=new_admin())
+        run.wait_for_calls(len(aws.calls()) + 60)  # a child stores what it did when its batch is done
+        if how == "aborted":
+            (execution,) = executions(run)
+            resources.step_functions.stop_execution(
+                executionArn=execution["executionArn"], error="Test", cause="Enough."
+            )
+        else:
+            run.mark("failed")
+        assert run.wait() == "failed"
+        assert [one["status"] for one in executions(run)] == ["ABORTED"]
+        rows = reported(run)
+        truth(rows, mine)
+        assert {row["code"] for row in rows} & {"NotAttempted", "Interrupted"}
+    assert "Enough." in runs["aborted"].log("await_execution")
+
+    for how, run in runs.items():
+        run.rest.clear(DAG, run.run_id, **CLEARED[how])
+    for how, run in runs.items():
+        # Whether a child of the aborted execution is still at work is known when its five minutes are over.
+        # Of the batches that were aborted all users are looked up again, and joined to their groups, which changes nothing.
+        succeeded(run, lists[how], called_twice=200, seconds=900)
+        assert [one["name"] for one in executions(run)] == [run.folder.run, f"{run.folder.run}_2"]
 
 
 @pytest.mark.slow
@@ -93,23 +111,6 @@ def test_step_functions_may_be_away(start, addresses, executions, aws, reported,
     assert [one["status"] for one in executions(run)] == ["SUCCEEDED"]
     assert [item["try_number"] for item in run.rest.task_instances(DAG, run.run_id, "await_execution")] == [1]
     truth(reported(run), users)
-
-
-@pytest.mark.slow
-def test_a_run_marked_as_failed_stops_its_execution(start, addresses, executions, reported, truth, succeeded):
-    """Nobody is called any more, the report goes out by itself, and what is cleared continues."""
-    users = addresses(200)
-    run = start(users, engine="step_functions")
-    run.wait_for_calls(40)
-    run.mark("failed")
-    assert run.wait() == "failed"
-    assert [one["status"] for one in executions(run)] == ["ABORTED"]
-    rows = reported(run)
-    truth(rows, users)
-    assert {row["code"] for row in rows} & {"NotAttempted", "Interrupted"}
-    run.rest.clear(DAG, run.run_id, ["read_request"], downstream=True)
-    # Whether a child of the aborted execution is still at work is known when its five minutes are over.
-    succeeded(run, users, called_twice=200, seconds=600)
 
 
 def test_mapped_tasks_keep_clear_of_a_direct_execution(start, addresses, aws, resources, sandbox):
