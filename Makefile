@@ -74,13 +74,13 @@ down: setup  ## Stop what `make up` started
 
 PYTEST := $(VENV)/bin/python -m pytest
 # Three processes with an Airflow each and two for all else: mostly they wait.
-SIDE_BY_SIDE := --numprocesses 5 --dist loadscope --no-loadscope-reorder --durations 25
+SIDE_BY_SIDE := --dist loadscope --no-loadscope-reorder --durations 25 --numprocesses
 
 test: setup second-opinion browser  ## Run the tests, real Airflow included
-	$(PYTEST) -m "not slow and not versions" $(SIDE_BY_SIDE)
+	$(PYTEST) -m "not slow and not versions" $(SIDE_BY_SIDE) 5
 
 test-all: setup second-opinion browser  ## Run those that are slow by nature, too: outages, nights that are cut, several machines, other Airflows
-	$(PYTEST) $(SIDE_BY_SIDE)
+	$(PYTEST) $(SIDE_BY_SIDE) 5
 	@$(MAKE) --no-print-directory test-versions
 
 test-unit: setup  ## Run the tests that start neither Airflow nor the state machine (two minutes)
@@ -97,7 +97,7 @@ test-cluster: setup  ## Run docker-compose.yaml natively, with two workers, kill
 
 test-versions: setup  ## Import by both engines on every version of Airflow that users have (eight minutes)
 	@$(MAKE) --no-print-directory --jobs $(MWAA_VERSIONS:%=.venv-airflow-%/.ready) .venv-airflow-$(NEWEST)/.ready
-	$(PYTEST) -m versions tests/integration/versions --durations 10
+	$(PYTEST) -m versions tests/integration/versions $(SIDE_BY_SIDE) 3
 
 # $(call airflow,3.12,packages and constraints): an environment with that Python if there is one, else with the one of .venv.
 # Where pyenv is, all its versions are let take part.
