@@ -12,7 +12,6 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixe
 from sandbox.waiting import until
 
 FINAL_STATES = frozenset({"success", "failed"})
-SERVER_ERROR = 500
 PAGE = 100  # Airflow's own limit, [api] maximum_page_limit.
 
 # Of a log event: what is written first, and what Airflow adds to every event of a task.
@@ -53,7 +52,9 @@ class AirflowRest:
         What only reads is asked again when Airflow has a fault of its own, such as no connection left to its database.
         """
         attempts = Retrying(
-            retry=retry_if_exception(lambda error: isinstance(error, RestError) and error.status >= SERVER_ERROR),
+            retry=retry_if_exception(
+                lambda error: isinstance(error, RestError) and error.status >= httpx.codes.INTERNAL_SERVER_ERROR
+            ),
             stop=stop_after_attempt(3 if method == "GET" else 1),
             wait=wait_fixed(2),
             reraise=True,
