@@ -53,7 +53,7 @@ class AirflowRest:
         """
         attempts = Retrying(
             retry=retry_if_exception(
-                lambda error: isinstance(error, RestError) and error.status >= httpx.codes.INTERNAL_SERVER_ERROR
+                lambda error: isinstance(error, RestError) and httpx.codes.is_server_error(error.status)
             ),
             stop=stop_after_attempt(3 if method == "GET" else 1),
             wait=wait_fixed(2),
@@ -70,15 +70,11 @@ class AirflowRest:
             )
             if response.status_code != httpx.codes.UNAUTHORIZED:
                 break
-        if response.is_error:
-            raise RestError(response)
+        _checked(response)
         return response.json() if response.content else None
 
     def _log_in(self) -> None:
-        response = self._client.post("/auth/token", json=self._credentials)
-        if response.is_error:
-            raise RestError(response)
-        self._token = response.json()["access_token"]
+        self._token = _checked(self._client.post("/auth/token", json=self._credentials)).json()["access_token"]
 
     def pages(self, path: str, key: str, params: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
         """Yield every entry of a collection, one page after the other; `key` names the list in an answer."""
@@ -94,9 +90,7 @@ class AirflowRest:
 
     def health(self) -> dict[str, str | None]:
         """Return each component's status, such as `healthy`, by its name; needs no login."""
-        response = self._client.get("/api/v2/monitor/health")
-        if response.is_error:
-            raise RestError(response)
+        response = _checked(self._client.get("/api/v2/monitor/health"))
         return {name: part["status"] for name, part in response.json().items() if part is not None}
 
     def has_dag(self, dag_id: str) -> bool:
@@ -198,14 +192,12 @@ class AirflowRest:
 
     def question(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> dict[str, Any]:
         """Return what a task asks of a person: `subject`, `body`, `options`, and the answer if there is one."""
-        path = f"{_task(dag_id, run_id, task_id)}/{map_index}/hitlDetails"
-        return cast("dict[str, Any]", self.request("GET", path))
+        return cast("dict[str, Any]", self.request("GET", f"{_task(dag_id, run_id, task_id)}/{map_index}/hitlDetails"))
 
     def answer(self, dag_id: str, run_id: str, task_id: str, option: str, map_index: int = -1) -> None:
         """Answer a task that waits for a person with one of its options."""
         path = f"{_task(dag_id, run_id, task_id)}/{map_index}/hitlDetails"
-        body = {"chosen_options": [option], "params_input": {}}
-        self.request("PATCH", path, json=body)
+        self.request("PATCH", path, json={"chosen_options": [option], "params_input": {}})
 
     def clear(
         self,
@@ -227,6 +219,12 @@ class AirflowRest:
         }
         answer = self.request("POST", f"dags/{quote(dag_id, safe='')}/clearTaskInstances", json=body)
         return int(answer["total_entries"])
+
+
+def _checked(response: httpx.Response) -> httpx.Response:
+    if response.is_error:
+        raise RestError(response)
+    return response
 
 
 def _run(dag_id: str, run_id: str) -> str:
