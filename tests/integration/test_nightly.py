@@ -202,7 +202,7 @@ def test_a_deletion_comes_last_and_waits(sandbox, resources, put, stored, empty,
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-def test_a_night_that_is_cut_twice(sandbox, aws, resources, put, stored, addresses):
+def test_a_night_that_is_cut_twice(sandbox, aws, resources, put, stored, empty, addresses):
     """Ten files: each in its place, each imported once, one mail each, although the scheduler was killed twice."""
     users = addresses(2_080)
     groups, texts = ten_files(users)
