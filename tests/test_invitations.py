@@ -149,6 +149,15 @@ def test_a_run_is_continued_another_day(read, resources, settings):
     assert report(folder, settings, resources).counts["succeeded"] == len(USERS) == len(resources.users())
 
 
+def test_the_worker_of_those_who_wait_may_be_the_first(read, resources, settings):
+    """Before anybody was called for it has nobody else invited, and the next run finds the limit taken."""
+    folder = read("run")
+    manifest = folder.required_manifest()
+    share_out_again(manifest, settings, folder, manifest.batches[-1])
+    assert waiting(folder) == USERS[LIMIT:]
+    assert waiting(read("next", data=["another@example.com", "more@example.com"])) == ["more@example.com"]
+
+
 def test_a_run_can_be_undone_though_users_wait(read, resources, settings, mails):
     """Whoever sees that the list was wrong need not invite all the others first; the mail has the request."""
     folder = read("run")

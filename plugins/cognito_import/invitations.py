@@ -83,7 +83,8 @@ def share_out_again(manifest: Manifest, settings: Settings, folder: RunFolder, b
         return
     share, version = folder.read_share(Share)
     if share and share.last < batch.last:
-        _extend(manifest, folder, share, version, _Mailed(None, settings))
+        # Its share of today counts from now on, though this worker may be the first: else the same would go twice.
+        _extend(folder.seal(manifest), folder, share, version, _Mailed(None, settings))
 
 
 def hand_on(folder: RunFolder, manifest: Manifest, rows: list[int]) -> None:
