@@ -95,7 +95,7 @@ chaos: setup  ## Run every job type, undos and dry runs under random faults, and
 test-cluster: setup  ## Run docker-compose.yaml natively, with two workers, kill one, and take its databases away (eight minutes; needs redis-server)
 	$(PYTEST) -s tests/cluster
 
-test-versions: setup  ## Import by both engines on every version of Airflow that users have (eight minutes)
+test-versions: setup  ## Import by both engines on every version of Airflow that users have (five minutes)
 	@$(MAKE) --no-print-directory --jobs $(MWAA_VERSIONS:%=.venv-airflow-%/.ready) .venv-airflow-$(NEWEST)/.ready
 	$(PYTEST) -m versions tests/integration/versions $(SIDE_BY_SIDE) 3
 
