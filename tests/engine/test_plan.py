@@ -40,6 +40,7 @@ def test_the_plan_holds_every_row_once(users, slots, engine):
         pytest.param(20, 12, 3, id="twelve-of-few"),
         pytest.param(45, 2, 10, id="its-share-of-the-slots"),
         pytest.param(5, 2, 5, id="not-empty"),
+        pytest.param(10, 2, 5, id="no-more-than-alone"),
         pytest.param(1_000, 12, 20, id="large-beside-small"),
     ],
 )

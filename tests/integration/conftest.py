@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 APPROVER = "approver"
 SLOTS = 8
-"""The slots of these tests' pool, paced so that they are as fast as the usual 20. Starting a task takes two seconds of a core."""
+"""The slots of these tests' pool, paced so that they are as fast as the usual 20. A task takes a second of a core, all told."""
 PASSWORD = "Tmp-" + secrets.token_hex(8) + "A1!"
 
 

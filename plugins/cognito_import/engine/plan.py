@@ -43,12 +43,12 @@ def plan(rows: Rows, slots: int, engine: str, sharing: int = 1, *, dry_run: bool
     if dry_run:
         most = math.ceil(users / (slots * MAX_LOOKED_UP)) * slots
         count = min(most, math.ceil(users / LOOK_UPS_WORTH_A_TASK))
-    elif engine == "mapped" and sharing > 1:
-        count = min(count, max(math.ceil(slots / sharing), math.ceil(users / WORTH_A_TASK)))
     elif engine == "mapped" and users > FEW:
         count = min(count, math.ceil(users / 2))
     if engine == "mapped":
         count = min(count, MAX_BATCHES)
+        if sharing > 1 and not dry_run:
+            count = min(count, max(math.ceil(slots / sharing), math.ceil(users / WORTH_A_TASK)))
     edges = [0]
     for number in range(1, count + 1):
         weight = 0
