@@ -10,15 +10,12 @@ NOW = datetime.now(UTC)
 
 
 def finish(folder, *, but=()):
-    """Store an outcome for every user but those of some rows."""
+    """Store an outcome for every user but some."""
     for batch in folder.required_manifest().batches:
-        outcomes = [
-            Outcome(row.row, row.useremail, SUCCEEDED, username=f"sub-{row.row}")
-            for row in folder.rows(batch)
-            if row.row not in but
-        ]
-        if outcomes:
-            folder.write_checkpoint(batch.number, "worker", Checkpoint(outcomes, closed=True))
+        if batch.first not in but:
+            (row,) = folder.rows(batch)
+            outcome = Outcome(row.row, row.useremail, SUCCEEDED, username=f"sub-{row.row}")
+            folder.write_checkpoint(batch.number, "worker", Checkpoint([outcome], closed=True))
 
 
 def report(resources, settings, folder, *, end=None, now=NOW, **options):

@@ -19,7 +19,7 @@ WORTH_A_TASK: Final = 9
 """Users. Airflow takes about half a second of a core to start a task, so that tasks of two or three users start more slowly than
 they work. Of several runs that share the pool slots are then left idle."""
 FEW: Final = 5
-"""Users who get a task each: more share one by two, because on two cores twenty tasks start three seconds later than ten."""
+"""Users who get a task each; more share tasks two by two: on two cores twenty tasks start three seconds later than ten."""
 
 
 MAX_LOOKED_UP: Final = 1_500
@@ -31,8 +31,8 @@ LOOK_UPS_WORTH_A_TASK: Final = 25
 def plan(rows: Rows, slots: int, engine: str, sharing: int = 1, *, dry_run: bool = False) -> list[Batch]:
     """Split the rows into batches for `slots` workers at a time.
 
-    Up to two users for each slot get a batch of their own, or of mapped tasks one by two; more share batches of at most as
-    many users as the engine's worker can process in one go, as many for each slot, so that all slots end at about the same
+    Up to two users for each slot get a batch of their own, or share a mapped task two by two; more share batches of at most
+    as many users as the engine's worker can process in one go, as many for each slot, so that all slots end at about the same
     time. Where several runs are `sharing` the slots, this one included, a batch has no fewer users than are worth a task,
     unless the run's share of the slots asks for it. For the state machine no batch is heavier than MAX_BATCH_BYTES; a row
     that is heavier by itself weighs nothing, since no state ever holds it. A `dry_run` has fewer and larger batches, the same
@@ -43,12 +43,13 @@ def plan(rows: Rows, slots: int, engine: str, sharing: int = 1, *, dry_run: bool
     if dry_run:
         most = math.ceil(users / (slots * MAX_LOOKED_UP)) * slots
         count = min(most, math.ceil(users / LOOK_UPS_WORTH_A_TASK))
-    elif engine == "mapped" and users > FEW:
-        count = min(count, math.ceil(users / 2))
+    elif engine == "mapped":
+        if users > FEW:
+            count = min(count, math.ceil(users / 2))
+        if sharing > 1:
+            count = min(count, max(math.ceil(slots / sharing), math.ceil(users / WORTH_A_TASK)))
     if engine == "mapped":
         count = min(count, MAX_BATCHES)
-        if sharing > 1 and not dry_run:
-            count = min(count, max(math.ceil(slots / sharing), math.ceil(users / WORTH_A_TASK)))
     edges = [0]
     for number in range(1, count + 1):
         weight = 0
