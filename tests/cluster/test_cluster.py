@@ -56,6 +56,7 @@ def test_a_worker_that_is_sent_away_finishes_what_it_runs(cluster, start, resour
     """After SIGTERM a worker takes no more tasks and ends its own: nothing is tried twice, as after `docker compose stop`."""
     run = start(100)
     run.wait_for_outcomes(20)
+    assert len(run.tasks()) == 20
     cluster.stop_component(WORKERS[0], seconds=120)
     assert not cluster.processes.is_running(WORKERS[0])
     assert cluster.processes.exit_code(WORKERS[0]) == 0

@@ -11,6 +11,7 @@ import pytest
 from tests.integration.conftest import SLOTS, Run
 
 from demo.sandbox import DAG
+from sandbox.waiting import until
 
 
 @pytest.fixture
@@ -57,13 +58,19 @@ def test_an_api_server_that_is_away_costs_nothing(start, addresses, sandbox, suc
     users = addresses(400)
     run = start(users)
     run.wait_for_outcomes(lambda outcomes: len(outcomes) > 60)
+    began = time.monotonic()
     sandbox.airflow.stop_component("api-server")
     time.sleep(20)
     sandbox.airflow.start_component("api-server")
+    until("the API server", lambda: sandbox.airflow.health().get("metadatabase") == "healthy", seconds=300, every=1)
+    # Airflow takes a task for dead that it has not heard of for a minute, which is what a slow start of the server comes to.
+    limit = int(sandbox.airflow.environment()["AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT"])
+    is_short = time.monotonic() - began < limit - 15
     assert run.wait() == "success"
-    # Where the server takes a minute to start, Airflow takes tasks for dead, and each may repeat the user in progress.
     tries = [item["try_number"] for item in run.rest.task_instances(DAG, run.run_id, "process_users")]
-    succeeded(run, users, called_twice=len(tries) - tries.count(1))
+    again = len(tries) - tries.count(1)
+    assert again == 0 or not is_short
+    succeeded(run, users, called_twice=again)
 
 
 @pytest.mark.slow
