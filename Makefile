@@ -73,7 +73,7 @@ down: setup  ## Stop what `make up` started
 	@$(RUN) -m demo.down
 
 PYTEST := $(VENV)/bin/python -m pytest
-# Three processes with an Airflow each and two for all else: mostly they wait.
+# Three processes with an Airflow each, and two for all else, which give way to them.
 SIDE_BY_SIDE := --dist loadscope --no-loadscope-reorder --durations 25 --numprocesses
 
 test: setup second-opinion browser  ## Run the tests, real Airflow included
