@@ -129,6 +129,7 @@ def view(resources, inbox_settings):
     return InboxView(resources.s3, settings), Inbox(resources.s3, settings), asked
 
 
+@pytest.mark.slow
 def test_five_thousand_processed_files_are_six_reads_for_any_number_of_viewers(view, resources):
     """S3 lists 1,000 objects at once; whatever page anybody looks at, they are listed once in a while."""
     view, _, asked = view

@@ -26,6 +26,7 @@ ENDED = {
 """What somebody marks a run as, and what is cleared then."""
 
 
+@pytest.mark.slow
 def test_a_run_that_somebody_ends_is_reported(start, addresses, new_admin, aws, reported, truth, pause, succeeded):
     """Running tasks are stopped, the report goes out with what is known, and clearing the tasks does the rest."""
     users = addresses(300 * len(ENDED))

@@ -85,7 +85,12 @@ def test_a_list_can_be_run_again_until_it_is_true(start, addresses, resources, a
 
 
 @pytest.mark.parametrize(
-    ("engine", "how"), [("mapped", {"only_failed": True}), ("mapped", {}), ("step_functions", {"only_failed": True})]
+    ("engine", "how"),
+    [
+        ("mapped", {"only_failed": True}),
+        pytest.param("mapped", {}, marks=pytest.mark.slow),
+        pytest.param("step_functions", {"only_failed": True}, marks=pytest.mark.slow),
+    ],
 )
 def test_a_cleared_run_invites_the_next_ones_on_another_day(
     start, addresses, resources, reported, truth, next_day, engine, how

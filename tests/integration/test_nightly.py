@@ -122,6 +122,7 @@ def test_a_night_with_one_file_is_a_success(sandbox, put, stored, empty, address
     assert set(users) <= set(resources.users())
 
 
+@pytest.mark.slow
 def test_whom_a_night_cannot_invite_the_next_one_does(
     sandbox, vary, put, stored, empty, addresses, resources, aws, next_day
 ):

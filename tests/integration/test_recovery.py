@@ -53,6 +53,7 @@ def killed(whole_sandbox):
     return Killed(run, users, before)
 
 
+@pytest.mark.slow
 def test_an_api_server_that_is_away_costs_nothing(start, addresses, sandbox, succeeded):
     """Gone for 20 s in the middle of the import: every user is called once and the run is a success."""
     users = addresses(400)

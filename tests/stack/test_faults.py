@@ -85,7 +85,7 @@ def addresses_in(machine: Any) -> Counter[str]:
     )
 
 
-@named(lost_answers, silence, throttles, slow=(outage, killed_child, doubled_child, everything))
+@named(lost_answers, slow=(silence, throttles, outage, killed_child, doubled_child, everything))
 def test_import_is_told_as_it_is(machine: Any, aws: LocalAws, addresses: Users, fault: Fault) -> None:
     """Whatever fails, the execution ends by itself, and each user is created once, in its group, and told so."""
     users = addresses(60)
