@@ -61,7 +61,8 @@ class _Memory(threading.Thread):
         self._over = threading.Event()
 
     def run(self) -> None:
-        while not self._over.wait(5.0):  # adding up the memory of fifty processes takes the processor from what is measured
+        # Not more often: adding up the memory of fifty processes takes the processor from what is measured.
+        while not self._over.wait(5.0):
             self.most = max(self.most, self._sandbox.airflow.memory_mb())
 
     def end(self) -> float:
