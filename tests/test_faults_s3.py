@@ -105,7 +105,7 @@ def judged(tasks, local_aws, mails):
 @pytest.mark.parametrize(
     ("operation", "kind", "details"),
     [
-        pytest.param("", "error", {"code": "SlowDown", "status": 503}, id="503"),
+        pytest.param("", "error", {"code": "SlowDown", "status": 503}, id="503", marks=pytest.mark.slow),
         # A read has no effect, so an answer that is lost is like a 503.
         pytest.param("PutObject", "drop_after", {}, id="no answer after the effect"),
     ],

@@ -6,6 +6,7 @@ import io
 import json
 from pathlib import Path
 
+import pytest
 from openpyxl import Workbook
 
 from sandbox.waiting import until
@@ -88,6 +89,7 @@ def test_deletion_waits_for_somebody_else_who_answers_on_the_page(sign_in, sandb
     assert not set(users) & set(resources.users())
 
 
+@pytest.mark.slow
 def test_run_is_stopped_in_the_middle_and_the_rest_run_again(sign_in, sandbox, resources, admin, addresses, vary):
     """The report of a stopped run tells the users who are left, and one button has another run process them."""
     users = addresses(100)

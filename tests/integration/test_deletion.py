@@ -198,6 +198,7 @@ def test_a_rejected_deletion_deletes_nobody_and_can_be_asked_again(
     assert len(run.mails(admin)) == 2
 
 
+@pytest.mark.slow
 def test_without_an_answer_nobody_is_deleted(start, victims, resources, aws, new_admin, reported, vary):
     """When the time is over, the run fails, the report says so, and neither engine has started."""
     users = victims(4)
@@ -256,6 +257,7 @@ def test_only_whom_the_settings_name_may_answer(approver, start, victims, resour
     assert set(users) & set(resources.users()) == set()
 
 
+@pytest.mark.slow
 def test_another_user_pool_is_no_answer(approver, start, victims, resources, aws, vary, admin):
     """The question named a user pool: with another one in the settings nobody is deleted, and the reason says what to do."""
     users = victims(2)

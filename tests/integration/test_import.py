@@ -67,7 +67,7 @@ def test_a_list_can_be_run_again_until_it_is_true(start, addresses, resources, a
     second = start(data=data, existing_users="complete")
     assert second.wait() == "success"
     note = second.rest.run(DAG, second.run_id)["note"]
-    assert note.startswith("3 users: 1 existed and were changed as listed, 2 existed as listed; ")
+    assert note.startswith("3 users: 1 existed and were changed, 2 existed as listed; ")
     rows = reported(second)
     assert [(row["status"], row["code"]) for row in rows] == [("succeeded", "Existed")] * 3
     assert [row["message"] for row in rows] == [
@@ -84,13 +84,9 @@ def test_a_list_can_be_run_again_until_it_is_true(start, addresses, resources, a
     assert third.rest.run(DAG, third.run_id)["note"].startswith("3 users: 3 existed as listed; ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("engine", "how"),
-    [
-        ("mapped", {"only_failed": True}),
-        pytest.param("mapped", {}, marks=pytest.mark.slow),
-        pytest.param("step_functions", {"only_failed": True}, marks=pytest.mark.slow),
-    ],
+    ("engine", "how"), [("mapped", {"only_failed": True}), ("mapped", {}), ("step_functions", {"only_failed": True})]
 )
 def test_a_cleared_run_invites_the_next_ones_on_another_day(
     start, addresses, resources, reported, truth, next_day, engine, how

@@ -165,6 +165,7 @@ def test_an_inbox_that_cannot_be_listed_is_no_success(sandbox, vary):
     assert [item["try_number"] for item in rest.task_instances(NIGHTLY, run_id, "list_inbox")] == [1]
 
 
+@pytest.mark.slow
 def test_a_deletion_comes_last_and_waits(sandbox, resources, put, stored, empty, addresses, approver):
     """Imports do not wait for a deletion's approval; its file is archived once the deletion has ended.
 

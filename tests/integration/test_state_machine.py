@@ -131,6 +131,7 @@ def test_mapped_tasks_keep_clear_of_a_direct_execution(start, addresses, aws, re
     assert len({call["username"] for call in aws.calls() if call["operation"] == "AdminCreateUser"}) == 40
 
 
+@pytest.mark.slow
 def test_executions_and_mapped_imports_take_turns(start, addresses, aws, resources):
     """Two executions and a mapped import at once: all succeed, and while an execution calls nobody else does."""
     lists = {engine: addresses(40) for engine in ("step_functions", "mapped")}

@@ -75,8 +75,8 @@ def test_counts_are_told_with_their_names(locale: str, labels: list[str]) -> Non
 @pytest.mark.parametrize(
     ("locale", "changed", "listed"),
     [
-        ("ja", "登録済み（一覧のとおりに変更）", "登録済み（一覧のとおり）"),
-        ("en", "Existed already, changed as listed", "Existed already, as listed"),
+        ("ja", "登録済み（変更あり）", "登録済み（一覧のとおり）"),
+        ("en", "Existed already, changed", "Existed already, as listed"),
     ],
 )
 def test_users_who_existed_and_are_finished_are_counted_apart(locale: str, changed: str, listed: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import boto3
+import pytest
 
 from demo.watch import link_in
 from sandbox.aws.process import LocalAws
@@ -38,6 +39,7 @@ def in_text(text: str, words: Iterable[str]) -> list[str]:
     return [word for word in words if word.lower() in text.lower()]
 
 
+@pytest.mark.slow
 def test_users_of_a_source_are_in_no_history_and_no_log(machine: Any, addresses: Users, aws: LocalAws) -> None:
     """Cognito loses answers, S3 is away, SES refuses mails, an error meets everybody; all of them quote addresses."""
     people = [user["useremail"] for user in addresses(24)]

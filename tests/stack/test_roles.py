@@ -47,6 +47,7 @@ def lacking(deployed: Any, aws: LocalAws) -> Iterator[Callable[..., None]]:
         iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(document))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sid", "action", "error"),
     [

@@ -51,7 +51,7 @@ _SAFE_RUN: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}")
 
 _WORDS: Final = {
     "succeeded": "succeeded",
-    "changed": "existed and were changed as listed",
+    "changed": "existed and were changed",
     "existed": "existed as listed",
     "exists": "existed already",
     "failed": "failed",
