@@ -23,6 +23,8 @@ from demo.resources import GROUP
 from demo.sandbox import DAG, Sandbox
 
 SLOTS, PACING = 20, 1.0
+FIRST = 100
+"""Users of the import that goes first."""
 COLUMNS = (
     "way", "users/s, first to last call", "of slots / pacing", "users/s, trigger to mail", "peak creations/s",
     "peak memberships/s", "throttles", "calls per user", "users without user or group", "memory, MB",
@@ -38,7 +40,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = []
     with Sandbox() as sandbox:
-        _by_airflow(sandbox, [f"first{number:03}@example.com" for number in range(100)])
+        _by_airflow(sandbox, [f"first{number:03}@example.com" for number in range(FIRST)])
         for live in ((), (arguments.traffic,)):
             suffix = "".join(f", {rate:g} live calls a second" for rate in live)
             rows += [
@@ -123,7 +125,7 @@ def _table(users: int, rows: list[dict[str, Any]]) -> str:
     where = (
         f"`python -m bench --users {users}` (`make bench` with 1,000), at commit {commit()}, "
         f"{machine()}; local AWS with 100 ms a call and Cognito's default quotas (50 creations and 25 "
-        f"memberships a second); {SLOTS} slots, {PACING:g} s."
+        f"memberships a second); {SLOTS} slots, {PACING:g} s. An import of {FIRST} users went before."
     )
     title = f"# {users:,} users, measured {datetime.now(UTC):%Y-%m-%d}"
     head = "| " + " | ".join(COLUMNS) + " |"
